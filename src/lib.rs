@@ -1,0 +1,7 @@
+//! Portolan, a gRPC federation broker: one address for the capabilities of many organisations.
+//!
+//! `ARCHITECTURE.md` is the map. Imports point down, floor by floor; `tests/architecture.rs` holds that law.
+
+pub mod lifecycle;
+pub mod model;
+pub mod wire;

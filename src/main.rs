@@ -1,0 +1,3 @@
+//! Portolan, the process.
+
+fn main() {}

@@ -1,0 +1,25 @@
+//! The nouns of the federation: parsed once, and then they cannot be wrong.
+//!
+//! Owns: names, identities, contracts, producers, conditions.
+//! Never: I/O, clocks, async. Time comes in as a value.
+
+mod condition;
+mod digest;
+mod identity;
+mod name;
+mod producer;
+mod registration;
+mod version;
+mod violation;
+
+pub use condition::{Condition, Freshness, State};
+pub use digest::{Digest, ParseDigestError};
+pub use identity::{Identity, ParseIdentityError, Subject, TrustDomain};
+pub use name::{
+    BrokerId, CapabilityId, CapabilityName, ParseNameError, PlatformName, ProducerId, ProducerName,
+    ServiceName, ServicePrefix, VersionName,
+};
+pub use producer::{Address, Endpoint, ParseAddressError, Producer, Source};
+pub use registration::{Lease, Offer, Registration};
+pub use version::{Platform, Slo, Stage, Version, Visibility};
+pub use violation::Violation;

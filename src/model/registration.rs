@@ -1,0 +1,63 @@
+//! What a producer declares, before it is judged.
+
+use super::{CapabilityId, Endpoint, Identity, ProducerName, ServiceName, Slo, Stage, Visibility};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// The whole of what a producer offers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registration {
+    /// Platform and id.
+    pub producer: ProducerName,
+    /// The identity its certificate carries; `None` is the caller's own. As the caller wrote it: a SPIFFE id or
+    /// `dns:name`.
+    pub identity: Option<String>,
+    /// Where it listens.
+    pub endpoints: Vec<Endpoint>,
+    /// All that it serves.
+    pub offers: Vec<Offer>,
+    /// The term it asks for; `None` is the broker's default.
+    pub lease: Option<Duration>,
+}
+
+/// One version of a capability, as a producer declares it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offer {
+    /// The capability's id in its platform.
+    pub capability: CapabilityId,
+    /// The semantic version.
+    pub version: semver::Version,
+    /// Its gRPC services.
+    pub services: Vec<ServiceName>,
+    /// A serialized `google.protobuf.FileDescriptorSet`; empty is "not describable".
+    pub descriptor_set: Vec<u8>,
+    /// What it is for.
+    pub description: String,
+    /// The team that owns it.
+    pub owner: String,
+    /// How to reach the owner.
+    pub contact: String,
+    /// How far it is in its life.
+    pub stage: Stage,
+    /// Since when it is deprecated.
+    pub deprecation_time: Option<Timestamp>,
+    /// When it stops being served.
+    pub sunset_time: Option<Timestamp>,
+    /// Who may see and call it, besides its owner.
+    pub visibility: Visibility,
+    /// What the owner promises.
+    pub slo: Slo,
+}
+
+/// A term for which a registration holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Opaque and unguessable.
+    pub id: String,
+    /// The producer it holds for.
+    pub producer: ProducerName,
+    /// Who registered, and alone may renew.
+    pub holder: Identity,
+    /// The term.
+    pub term: Duration,
+}

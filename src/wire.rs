@@ -1,0 +1,12 @@
+//! The generated types and, beside them, the only conversions to and from `model`.
+//!
+//! Owns: what a frame looks like. Never: what it means.
+
+/// What `build.rs` made of `proto/`.
+#[allow(missing_docs, unreachable_pub, clippy::all)]
+pub mod pb {
+    include!(concat!(env!("OUT_DIR"), "/pb.rs"));
+}
+
+/// The serialized `FileDescriptorSet` of everything in `proto/`, with its imports.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));
