@@ -2,6 +2,8 @@
 //!
 //! `ARCHITECTURE.md` is the map. Imports point down, floor by floor; `tests/architecture.rs` holds that law.
 
+pub mod access;
+pub mod catalog;
 pub mod lifecycle;
 pub mod model;
 pub mod wire;

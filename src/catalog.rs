@@ -1,0 +1,18 @@
+//! Who offers what: one immutable snapshot at a time, one Writer, many Readers.
+//!
+//! Owns: the rule who owns a service name, and the order in which routing prefers versions.
+//! Never: I/O, leases, policy. A version's contract never changes while it stands here.
+//! Flow: `federation` applies a [`Change`] → a new [`Snapshot`] is published → `relay`, `status` and watchers see it.
+
+mod apply;
+mod claim;
+mod publish;
+mod snapshot;
+
+pub use apply::{Change, Error};
+pub use claim::{Claim, Claims};
+pub use publish::{Reader, Writer, catalog};
+pub use snapshot::{CapabilityEntry, Offering, PlatformEntry, Snapshot};
+
+#[cfg(test)]
+mod tests;

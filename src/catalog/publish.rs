@@ -1,0 +1,69 @@
+//! One write handle that cannot be cloned, and any number of cheap readers.
+
+use super::{Change, Error, Snapshot};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The only handle that changes the catalogue.
+#[derive(Debug)]
+pub struct Writer {
+    current: Arc<ArcSwap<Snapshot>>,
+    revision: watch::Sender<u64>,
+}
+
+/// Reads the catalogue without waiting.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    current: Arc<ArcSwap<Snapshot>>,
+    revision: watch::Receiver<u64>,
+}
+
+/// An empty catalogue.
+pub fn catalog() -> (Writer, Reader) {
+    let current = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+    let (sender, receiver) = watch::channel(0);
+    (Writer { current: current.clone(), revision: sender }, Reader { current, revision: receiver })
+}
+
+impl Writer {
+    /// Makes one change and publishes the outcome.
+    pub fn apply(&mut self, change: Change) -> Result<Arc<Snapshot>, Error> {
+        self.apply_all([change])
+    }
+
+    /// Makes several changes and publishes their outcome at once; at the first refusal nothing is published.
+    pub fn apply_all(&mut self, changes: impl IntoIterator<Item = Change>) -> Result<Arc<Snapshot>, Error> {
+        let mut next = Snapshot::clone(&self.current.load());
+        for change in changes {
+            next = next.apply(change)?;
+        }
+        let next = Arc::new(next);
+        self.current.store(next.clone());
+        self.revision
+            .send_if_modified(|revision| std::mem::replace(revision, next.revision()) != next.revision());
+        Ok(next)
+    }
+
+    /// The catalogue now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+}
+
+impl Reader {
+    /// The catalogue now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// The catalogue now, borrowed for a moment: the cheapest read, not to be held across an await.
+    pub fn load(&self) -> arc_swap::Guard<Arc<Snapshot>> {
+        self.current.load()
+    }
+
+    /// Tells when the revision rises.
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.revision.clone()
+    }
+}

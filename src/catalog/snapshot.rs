@@ -1,0 +1,95 @@
+//! The catalogue at one revision.
+
+use super::Claims;
+use crate::model::{
+    CapabilityId, CapabilityName, Platform, PlatformName, Producer, ProducerId, ProducerName, ServiceName,
+    Version, VersionName,
+};
+use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// All that is known at one revision. Cloning is cheap: parts are shared with other revisions.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    pub(super) revision: u64,
+    pub(super) platforms: RedBlackTreeMapSync<PlatformName, Arc<PlatformEntry>>,
+    pub(super) services: HashTrieMapSync<ServiceName, Arc<Claims>>,
+}
+
+/// A platform with all that it offers.
+#[derive(Debug, Clone)]
+pub struct PlatformEntry {
+    /// The platform.
+    pub platform: Arc<Platform>,
+    /// Its capabilities, by id.
+    pub capabilities: RedBlackTreeMapSync<CapabilityId, Arc<CapabilityEntry>>,
+    /// Its producers, by id.
+    pub producers: RedBlackTreeMapSync<ProducerId, Arc<Producer>>,
+}
+
+/// A capability with its versions.
+#[derive(Debug, Clone, Default)]
+pub struct CapabilityEntry {
+    /// Newest first (semver precedence).
+    pub offerings: Vec<Arc<Offering>>,
+}
+
+/// A version with the producers that serve it.
+#[derive(Debug, Clone)]
+pub struct Offering {
+    /// The contract.
+    pub version: Arc<Version>,
+    /// Ordered by name. Never empty.
+    pub producers: Vec<Arc<Producer>>,
+}
+
+impl Snapshot {
+    /// Rises with each change that a reader could care about; a renewed lease alone does not raise it.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// All platforms, ordered by name.
+    pub fn platforms(&self) -> impl Iterator<Item = &Arc<PlatformEntry>> {
+        self.platforms.values()
+    }
+
+    /// The platforms whose names come after `name`, in order.
+    pub fn platforms_after(&self, name: &PlatformName) -> impl Iterator<Item = &Arc<PlatformEntry>> {
+        self.platforms
+            .range::<PlatformName, _>((Bound::Excluded(name), Bound::Unbounded))
+            .map(|(_, entry)| entry)
+    }
+
+    /// The platform of that name.
+    pub fn platform(&self, name: &str) -> Option<&Arc<PlatformEntry>> {
+        self.platforms.get(name)
+    }
+
+    /// The capability of that name.
+    pub fn capability(&self, name: &CapabilityName) -> Option<&Arc<CapabilityEntry>> {
+        self.platforms.get(&name.platform)?.capabilities.get(&name.capability)
+    }
+
+    /// The version of that name, with its producers.
+    pub fn offering(&self, name: &VersionName) -> Option<&Arc<Offering>> {
+        let capability = self.platforms.get(&name.platform)?.capabilities.get(&name.capability)?;
+        capability.offerings.iter().find(|offering| offering.version.name.version == name.version)
+    }
+
+    /// The producer of that name.
+    pub fn producer(&self, name: &ProducerName) -> Option<&Arc<Producer>> {
+        self.platforms.get(&name.platform)?.producers.get(&name.producer)
+    }
+
+    /// Who claims a service name, the owner first.
+    pub fn service(&self, name: &str) -> Option<&Arc<Claims>> {
+        self.services.get(name)
+    }
+
+    /// All service names with their claims, in no order.
+    pub fn services(&self) -> impl Iterator<Item = (&ServiceName, &Arc<Claims>)> {
+        self.services.iter()
+    }
+}
