@@ -3,6 +3,7 @@
 //! `ARCHITECTURE.md` is the map. Imports point down, floor by floor; `tests/architecture.rs` holds that law.
 
 pub mod access;
+pub mod api;
 pub mod catalog;
 pub mod lifecycle;
 pub mod model;

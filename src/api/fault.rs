@@ -1,0 +1,160 @@
+//! Turns every error into what a caller sees; the only place that names gRPC codes.
+//!
+//! Each status carries exactly one `google.rpc.ErrorInfo` (AIP-193) of domain `portolan.dev`, whose metadata say whose
+//! fault it is (`fault`: consumer, broker, producer) and whether the same call may be sent again (`retry`: safe, unsafe).
+
+use crate::access::Denial;
+use crate::model::Violation;
+use std::collections::HashMap;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// The domain of every `ErrorInfo` of ours.
+pub const DOMAIN: &str = "portolan.dev";
+
+/// Who would have to change something for the call to pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// Whoever called.
+    Consumer,
+    /// This broker.
+    Broker,
+    /// The producer, or the way to it.
+    Producer,
+}
+
+/// An error on its way out.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    code: Code,
+    reason: &'static str,
+    message: String,
+    blame: Blame,
+    retry_is_safe: bool,
+    metadata: Vec<(&'static str, String)>,
+    violations: Vec<Violation>,
+}
+
+impl Fault {
+    /// An error with a word for programs (`UPPER_SNAKE_CASE`, stable) and a sentence for people.
+    pub fn new(code: Code, reason: &'static str, message: impl Into<String>) -> Self {
+        let blame = match code {
+            Code::Internal | Code::ResourceExhausted | Code::Unknown => Blame::Broker,
+            Code::Unavailable | Code::DeadlineExceeded => Blame::Producer,
+            _ => Blame::Consumer,
+        };
+        let retry_is_safe = matches!(code, Code::Unavailable | Code::ResourceExhausted);
+        let message = message.into();
+        Self { code, reason, message, blame, retry_is_safe, metadata: Vec::new(), violations: Vec::new() }
+    }
+
+    /// The request is wrong in itself.
+    pub fn invalid(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Code::InvalidArgument, reason, message)
+    }
+
+    /// The thing does not exist, or not for this caller: both read the same.
+    pub fn not_found(name: &str) -> Self {
+        Self::new(Code::NotFound, "NOT_FOUND", format!("{name:?} was not found"))
+    }
+
+    /// Says whose fault it is, where the code alone would say otherwise.
+    pub fn blame(mut self, blame: Blame) -> Self {
+        self.blame = blame;
+        self
+    }
+
+    /// Says whether the same call may be sent again, where the code alone would say otherwise.
+    pub fn retry(mut self, is_safe: bool) -> Self {
+        self.retry_is_safe = is_safe;
+        self
+    }
+
+    /// Adds a fact to the `ErrorInfo`.
+    pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        self.metadata.push((key, value.into()));
+        self
+    }
+
+    /// Adds each item at fault as `google.rpc.BadRequest`.
+    pub fn violations(mut self, violations: impl IntoIterator<Item = Violation>) -> Self {
+        self.violations.extend(violations);
+        self
+    }
+}
+
+impl From<Fault> for Status {
+    fn from(fault: Fault) -> Self {
+        let blame = match fault.blame {
+            Blame::Consumer => "consumer",
+            Blame::Broker => "broker",
+            Blame::Producer => "producer",
+        };
+        let retry = if fault.retry_is_safe { "safe" } else { "unsafe" };
+        let mut metadata: HashMap<String, String> =
+            fault.metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        metadata.insert("fault".to_owned(), blame.to_owned());
+        metadata.insert("retry".to_owned(), retry.to_owned());
+
+        let mut details = ErrorDetails::with_error_info(fault.reason, DOMAIN, metadata);
+        for violation in fault.violations {
+            let description = format!("{} ({})", violation.message, violation.reason);
+            details.add_bad_request_violation(violation.field, description);
+        }
+        Status::with_error_details(fault.code, fault.message, details)
+    }
+}
+
+impl From<Denial> for Fault {
+    fn from(denial: Denial) -> Self {
+        let message = denial.to_string();
+        match denial {
+            Denial::NotVisible { version, .. } => {
+                // The caller named the service; what it may not learn is who offers it and how.
+                let _ = version;
+                Fault::new(
+                    Code::PermissionDenied,
+                    "NOT_VISIBLE",
+                    "the owner does not let your platform call this service",
+                )
+            }
+            Denial::UnknownPlatform(name) => {
+                Fault::new(Code::NotFound, "UNKNOWN_PLATFORM", message).with("platform", name.as_str())
+            }
+            Denial::ForeignDomain { platform, .. } => {
+                Fault::new(Code::PermissionDenied, "FOREIGN_TRUST_DOMAIN", message)
+                    .with("platform", platform.as_str())
+            }
+            Denial::Reserved(service) => {
+                Fault::invalid("RESERVED_NAME", message).with("service", service.as_str())
+            }
+            Denial::NotGranted { service, .. } => {
+                Fault::new(Code::PermissionDenied, "PREFIX_NOT_GRANTED", message)
+                    .with("service", service.as_str())
+            }
+        }
+    }
+}
+
+impl From<Denial> for Status {
+    fn from(denial: Denial) -> Self {
+        Fault::from(denial).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_says_one_reason_whose_fault_and_whether_to_retry() {
+        let fault = Fault::new(Code::Unavailable, "NO_PRODUCER", "nobody answers").with("service", "acme.X");
+        let status = Status::from(fault.violations([Violation::new("a.b", "WRONG", "is wrong")]));
+        let details = status.get_error_details();
+        let info = details.error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("NO_PRODUCER", DOMAIN));
+        assert_eq!(info.metadata["fault"], "producer");
+        assert_eq!(info.metadata["retry"], "safe");
+        assert_eq!(details.bad_request().unwrap().field_violations[0].field, "a.b");
+    }
+}
