@@ -7,6 +7,7 @@ mod condition;
 mod digest;
 mod identity;
 mod name;
+mod network;
 mod producer;
 mod registration;
 mod version;
@@ -19,6 +20,7 @@ pub use name::{
     BrokerId, CapabilityId, CapabilityName, ParseNameError, PlatformName, ProducerId, ProducerName,
     ServiceName, ServicePrefix, VersionName,
 };
+pub use network::{Network, ParseNetworkError};
 pub use producer::{Address, Endpoint, ParseAddressError, Producer, Source};
 pub use registration::{Lease, Offer, Registration};
 pub use version::{Platform, Slo, Stage, Version, Visibility};
