@@ -1,0 +1,3 @@
+//! The composition root: configuration in, bound broker out.
+
+pub mod config;

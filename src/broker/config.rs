@@ -1,0 +1,165 @@
+//! The configuration of a broker: one TOML file, overridden by the environment, every fault reported at once.
+//!
+//! Owns: what may be configured, its form, its defaults.
+//! Never: what a setting does.
+//! Flow: text → tree of placed values → environment over it → fields read and judged → [`Config`], or all [`Faults`].
+
+mod declared;
+mod fault;
+mod reader;
+mod schema;
+mod tree;
+mod trust;
+mod tuning;
+mod unit;
+
+pub use declared::{Capability, Endpoint, Platform, Producer};
+pub use fault::{Fault, Faults, Place};
+pub use schema::schema;
+pub use trust::{Tls, TrustDomain};
+pub use tuning::{Drain, Endpoints, Health, Leases, Limits, Log, LogFormat, Timeouts};
+
+use crate::model::BrokerId;
+use reader::{Reader, Table};
+use schemars::JsonSchema;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// All that a broker can be told. Relative paths begin at the folder of the file.
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Config {
+    /// The broker's id, unique among the brokers that know each other: lower-case DNS labels joined by dots. It travels in `portolan-via`.
+    #[schemars(with = "String")]
+    pub id: BrokerId,
+    /// Where it listens: `address:port`, or a list of them. Port 0 takes a free one.
+    #[schemars(schema_with = "schema::one_or_more")]
+    pub listen: Vec<SocketAddr>,
+    /// The folder of its durable state; made when it is not there. One broker at a time uses it.
+    #[schemars(with = "String", extend("default" = "data"), default)]
+    pub data_dir: PathBuf,
+    /// Where the broker stands, from the widest to the narrowest: `region/zone`. Producers near it are preferred.
+    #[schemars(default)]
+    pub locality: String,
+    /// Threads that carry calls; 0 is one for each core.
+    #[schemars(default, range(max = 1024))]
+    pub workers: usize,
+    /// The broker's own certificate.
+    pub tls: Tls,
+    /// The organisations: each is one owner of trust with a bundle of its own.
+    #[schemars(length(min = 1))]
+    pub trust_domains: Vec<TrustDomain>,
+    /// The registries of capabilities that take part, and what each may offer.
+    #[schemars(default)]
+    pub platforms: Vec<Platform>,
+    /// Producers that cannot register by themselves.
+    #[schemars(default)]
+    pub producers: Vec<Producer>,
+    /// How long registrations hold.
+    #[schemars(default)]
+    pub leases: Leases,
+    /// What one connection, stream or message may take.
+    #[schemars(default)]
+    pub limits: Limits,
+    /// How long is waited for what.
+    #[schemars(default)]
+    pub timeouts: Timeouts,
+    /// How the broker stops.
+    #[schemars(default)]
+    pub drain: Drain,
+    /// How producers are probed.
+    #[schemars(default)]
+    pub health: Health,
+    /// Which addresses may be registered.
+    #[schemars(default)]
+    pub endpoints: Endpoints,
+    /// What is logged.
+    #[schemars(default)]
+    pub log: Log,
+}
+
+/// Reads the file at `path` and lays the variables `PORTOLAN__SECTION__KEY` of the environment over it.
+pub fn load(path: &Path) -> Result<Config, Faults> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let fault = Fault {
+                place: Place::File { line: 1, column: 1 },
+                field: String::new(),
+                problem: format!("the file cannot be read: {error}"),
+                fix: "give the path of a TOML file; docs/portolan.example.toml shows every field".into(),
+            };
+            return Err(Faults::new(path, [fault]));
+        }
+    };
+    let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    parse(path, &text, environment)
+}
+
+/// Reads `text` as if it stood in the file at `path`, which says where relative paths begin.
+pub fn parse(
+    path: &Path,
+    text: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, Faults> {
+    let (mut root, mut faults) = tree::parse(text);
+    let broken: Vec<usize> = faults.iter().filter_map(|fault| line(&fault.place)).collect();
+    faults.extend(tree::overlay(&mut root, environment));
+
+    let reader = Reader::new(path.parent().unwrap_or(Path::new("")));
+    let config = reader.root(&root, read).flatten();
+    // What cannot be read as TOML makes its field look wrong, and fields behind it look missing.
+    let follows = |fault: &Fault| !broken.is_empty() && (fault.is_absence() || line(&fault.place).is_some_and(|l| broken.contains(&l)));
+    faults.extend(reader.into_faults().into_iter().filter(|fault| !follows(fault)));
+    match config {
+        Some(config) if faults.is_empty() => Ok(config),
+        _ => Err(Faults::new(path, faults)),
+    }
+}
+
+fn line(place: &Place) -> Option<usize> {
+    match place {
+        Place::File { line, .. } => Some(*line),
+        Place::Environment(_) => None,
+    }
+}
+
+fn read(root: &Table<'_>) -> Option<Config> {
+    let id = root.need("id", "name the broker: id = \"hub-1\"").and_then(|id| id.parsed(BrokerId::parse, "write a name such as \"hub-1\""));
+    let listen = root.need("listen", "say where to listen: listen = \"127.0.0.1:7443\"").and_then(|listen| {
+        let addresses = listen.one_or_more(|address| {
+            address.parsed(|text| text.parse::<SocketAddr>().map_err(|_| format!("{text:?} is not an IP address with a port")), "write address:port, such as \"0.0.0.0:7443\" or \"[::]:7443\"")
+        })?;
+        if addresses.is_empty() { listen.fault("there is no address", "give at least one") } else { Some(addresses) }
+    });
+    let data_dir = match root.get("data_dir") {
+        Some(folder) => folder.path().and_then(|path| {
+            if path.is_file() { folder.fault("it is a file", "give a folder; it is made when it is not there") } else { Some(path) }
+        }),
+        None => root.default_path("data"),
+    };
+    let locality = root.get("locality").map_or(Some(String::new()), |locality| locality.text().map(str::to_owned));
+    let workers = root.get("workers").map_or(Some(0), |workers| workers.whole(0..=1024));
+    let tls = root.section("tls", trust::tls);
+    let domains = trust::domains(root);
+    let platforms = declared::platforms(root, &domains);
+    let producers = declared::producers(root, &platforms);
+    Some(Config {
+        leases: root.section("leases", tuning::leases)?,
+        limits: root.section("limits", tuning::limits)?,
+        timeouts: root.section("timeouts", tuning::timeouts)?,
+        drain: root.section("drain", tuning::drain)?,
+        health: root.section("health", tuning::health)?,
+        endpoints: root.section("endpoints", tuning::endpoints)?,
+        log: root.section("log", tuning::log)?,
+        id: id?,
+        listen: listen?,
+        data_dir: data_dir?,
+        locality: locality?,
+        workers: workers? as usize,
+        tls: tls?,
+        trust_domains: domains.read,
+        platforms: platforms.read,
+        producers,
+    })
+}
