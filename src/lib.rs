@@ -7,4 +7,5 @@ pub mod api;
 pub mod catalog;
 pub mod lifecycle;
 pub mod model;
+pub mod relay;
 pub mod wire;

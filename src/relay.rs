@@ -1,0 +1,15 @@
+//! Carries one call to its owner: who and where is the director's, moving is the carrier's; nothing is decoded.
+//!
+//! Owns: the route, the header rules, the deadline, the bounds of a message. Never: holds a message, names a gRPC code,
+//! rewrites a producer's own status.
+//! Flow: `director` reads one snapshot → `uplink` lends a connection → `header` edits → `carry` moves frames both ways.
+
+mod answer;
+pub mod deadline;
+pub mod director;
+mod header;
+mod meter;
+
+pub use answer::{BadAnswer, is_grpc};
+pub use header::Loop;
+pub use meter::Oversize;

@@ -1,0 +1,187 @@
+//! What the broker takes from a request and adds to it (design §6); all else passes untouched.
+
+use super::deadline;
+use crate::access::Permit;
+use crate::model::{BrokerId, Stage};
+use http::header::HOST;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::time::Duration;
+
+/// The verified identity of the consumer.
+pub(super) const CALLER: HeaderName = HeaderName::from_static("portolan-caller");
+/// The brokers a call came through: the loop guard.
+pub(super) const VIA: HeaderName = HeaderName::from_static("portolan-via");
+/// W3C Trace Context.
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// A call passes at most so many brokers.
+const MOST_HOPS: usize = 8;
+
+/// Headers by which other proxies tell producers who calls. From a consumer they can only be a lie.
+const FORGEABLE: [&str; 14] = [
+    "forwarded",
+    "l5d-client-id",
+    "ssl-client-cert",
+    "x-amzn-mtls-clientcert",
+    "x-client-cert",
+    "x-client-dn",
+    "x-envoy-peer-metadata",
+    "x-envoy-peer-metadata-id",
+    "x-forwarded-client-cert",
+    "x-forwarded-for",
+    "x-real-ip",
+    "x-spiffe-id",
+    "x-ssl-client-cert",
+    "x-ssl-client-dn",
+];
+
+/// The call came here before, or through too many brokers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Loop {
+    /// Our own id stands in `portolan-via`.
+    #[error("the call came through this broker before (portolan-via: {0})")]
+    Seen(String),
+    /// Too many ids stand in `portolan-via`.
+    #[error("the call came through more than 8 brokers (portolan-via: {0})")]
+    TooManyHops(String),
+}
+
+/// Edits the headers of a request on its way to a producer; `left` is the time until its deadline.
+pub(super) fn edit_request(
+    headers: &mut HeaderMap,
+    permit: &Permit,
+    broker: &BrokerId,
+    left: Option<Duration>,
+) -> Result<(), Loop> {
+    let via = next_via(headers, broker)?;
+    strip(headers);
+    headers.insert(VIA, via);
+    if let Ok(caller) = HeaderValue::try_from(permit.caller().identity.to_string()) {
+        headers.insert(CALLER, caller);
+    }
+    match left {
+        Some(left) => headers.insert(deadline::GRPC_TIMEOUT, deadline::write(left)),
+        None => headers.remove(deadline::GRPC_TIMEOUT),
+    };
+    if !headers.get(&TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes())) {
+        headers.insert(TRACEPARENT, new_traceparent());
+    }
+    Ok(())
+}
+
+/// Tells the consumer that the version it used goes away (RFC 9745, RFC 8594).
+pub(super) fn edit_response(headers: &mut HeaderMap, permit: &Permit) {
+    let version = permit.version();
+    if version.stage != Stage::Deprecated {
+        return;
+    }
+    let since = version.deprecation_time.map_or(0, |time| time.as_second());
+    let sunset = version.sunset_time.map(|time| time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    for (name, value) in [("deprecation", Some(format!("@{since}"))), ("sunset", sunset)] {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+fn next_via(headers: &HeaderMap, broker: &BrokerId) -> Result<HeaderValue, Loop> {
+    let seen: Vec<_> = headers.get_all(VIA).iter().filter_map(|value| value.to_str().ok()).collect();
+    let seen = seen.join(", ");
+    let hops = || seen.split(',').map(str::trim).filter(|hop| !hop.is_empty());
+    if hops().any(|hop| hop == broker.as_str()) {
+        return Err(Loop::Seen(cut(&seen)));
+    }
+    if hops().count() >= MOST_HOPS {
+        return Err(Loop::TooManyHops(cut(&seen)));
+    }
+    let next = if seen.is_empty() { broker.to_string() } else { format!("{seen}, {broker}") };
+    Ok(HeaderValue::try_from(next).unwrap_or_else(|_| HeaderValue::from_static("unreadable")))
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+fn strip(headers: &mut HeaderMap) {
+    headers.remove(HOST);
+    let ours = |name: &HeaderName| name.as_str().starts_with("portolan-");
+    let forged: Vec<HeaderName> =
+        headers.keys().filter(|name| ours(name) || FORGEABLE.contains(&name.as_str())).cloned().collect();
+    for name in forged {
+        headers.remove(name);
+    }
+}
+
+/// `00-{32 hex}-{16 hex}-{2 hex}`, neither id all zero (W3C Trace Context §3.2).
+fn is_traceparent(value: &[u8]) -> bool {
+    let hex = |part: &[u8]| part.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let zero = |part: &[u8]| part.iter().all(|b| *b == b'0');
+    if value.len() < 55 || value[2] != b'-' || value[35] != b'-' || value[52] != b'-' {
+        return false;
+    }
+    let (version, trace, parent, flags) = (&value[..2], &value[3..35], &value[36..52], &value[53..55]);
+    let longer_is_allowed = version != b"00" && value.get(55) == Some(&b'-');
+    [version, trace, parent, flags].into_iter().all(hex)
+        && version != b"ff"
+        && !zero(trace)
+        && !zero(parent)
+        && (value.len() == 55 || longer_is_allowed)
+}
+
+fn new_traceparent() -> HeaderValue {
+    let trace = fastrand::u128(1..);
+    let parent = fastrand::u64(1..);
+    HeaderValue::try_from(format!("00-{trace:032x}-{parent:016x}-00")).unwrap_or_else(|_| {
+        HeaderValue::from_static("00-00000000000000000000000000000001-0000000000000001-00")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn what_other_proxies_say_of_the_caller_is_taken_out() {
+        let mut request = headers(&[
+            ("portolan-caller", "spiffe://evil.example/x"),
+            ("portolan-explain", "1"),
+            ("x-forwarded-client-cert", "By=x"),
+            ("l5d-client-id", "x"),
+            ("host", "elsewhere"),
+            ("x-mine-bin", "AAEC"),
+        ]);
+        strip(&mut request);
+        assert_eq!(request.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-mine-bin"]);
+    }
+
+    #[test]
+    fn a_call_that_comes_back_is_refused_at_the_second_sight() {
+        let broker = BrokerId::parse("hub-1").unwrap();
+        assert_eq!(next_via(&headers(&[("portolan-via", "other")]), &broker).unwrap(), "other, hub-1");
+        assert!(matches!(
+            next_via(&headers(&[("portolan-via", "other, hub-1")]), &broker),
+            Err(Loop::Seen(_))
+        ));
+        let long = ["a"; 8].join(",");
+        assert!(matches!(next_via(&headers(&[("portolan-via", &long)]), &broker), Err(Loop::TooManyHops(_))));
+    }
+
+    #[test]
+    fn a_traceparent_is_kept_only_if_it_is_one() {
+        assert!(is_traceparent(b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        assert!(is_traceparent(new_traceparent().as_bytes()));
+        for bad in [
+            &b"00-00000000000000000000000000000000-00f067aa0ba902b7-01"[..],
+            b"ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            b"00-4BF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+            b"x",
+        ] {
+            assert!(!is_traceparent(bad));
+        }
+    }
+}
