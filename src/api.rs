@@ -4,3 +4,6 @@
 //! Flow: `listener` (handshake → identity) → `gate` (one row per method) → a typed service, or `passthrough` → `relay`.
 
 pub mod fault;
+mod gate;
+pub mod services;
+mod until;

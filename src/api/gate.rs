@@ -1,0 +1,77 @@
+//! Who may call which method of ours: one row per method, and a method without a row is refused.
+
+use super::fault::Fault;
+use crate::access::Caller;
+use tonic::Code;
+
+/// Who may call a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    /// Every verified identity; the answer holds what it may see.
+    Everyone,
+    /// Identities of a trust domain that owns a platform; the service then looks at which.
+    Platforms,
+}
+
+use Audience::{Everyone, Platforms};
+
+const ROWS: [(&str, &str, Audience); 18] = [
+    ("grpc.health.v1.Health", "Check", Everyone),
+    ("grpc.health.v1.Health", "List", Everyone),
+    ("grpc.health.v1.Health", "Watch", Everyone),
+    ("grpc.reflection.v1.ServerReflection", "ServerReflectionInfo", Everyone),
+    ("grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", Everyone),
+    ("portolan.catalog.v1.CatalogService", "GetCapability", Everyone),
+    ("portolan.catalog.v1.CatalogService", "GetPlatform", Everyone),
+    ("portolan.catalog.v1.CatalogService", "GetVersion", Everyone),
+    ("portolan.catalog.v1.CatalogService", "ListCapabilities", Everyone),
+    ("portolan.catalog.v1.CatalogService", "ListPlatforms", Everyone),
+    ("portolan.catalog.v1.CatalogService", "ListProducers", Everyone),
+    ("portolan.catalog.v1.CatalogService", "ListVersions", Everyone),
+    ("portolan.registry.v1.RegistryService", "DeregisterProducer", Platforms),
+    ("portolan.registry.v1.RegistryService", "RegisterProducer", Platforms),
+    ("portolan.registry.v1.RegistryService", "RenewLease", Platforms),
+    ("portolan.status.v1.StatusService", "GetFederationStatus", Everyone),
+    ("portolan.status.v1.StatusService", "ListCapabilityStatuses", Everyone),
+    ("portolan.status.v1.StatusService", "WatchStatus", Everyone),
+];
+
+/// Lets a caller at a method of ours, or says why not.
+pub(super) fn judge(service: &str, method: &str, caller: &Caller) -> Result<(), Fault> {
+    let row = ROWS.iter().find(|(s, m, _)| *s == service && *m == method);
+    match row {
+        None => {
+            Err(Fault::new(Code::Unimplemented, "UNKNOWN_METHOD", format!("{service} has no such method")))
+        }
+        Some((_, _, Platforms)) if caller.platforms.is_empty() => {
+            let message =
+                format!("trust domain {} owns no platform at this broker", caller.identity.trust_domain);
+            Err(Fault::new(Code::PermissionDenied, "NO_PLATFORM", message))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost::Message;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_method_of_ours_has_one_row() {
+        let set = prost_types::FileDescriptorSet::decode(crate::wire::DESCRIPTORS).unwrap();
+        let mut methods = BTreeSet::new();
+        for file in &set.file {
+            for service in &file.service {
+                for method in &service.method {
+                    let name = format!("{}.{}", file.package(), service.name());
+                    methods.insert((name, method.name().to_owned()));
+                }
+            }
+        }
+        let rows: BTreeSet<_> = ROWS.iter().map(|(s, m, _)| (s.to_string(), m.to_string())).collect();
+        assert_eq!(rows.len(), ROWS.len());
+        assert_eq!(methods, rows);
+    }
+}
