@@ -8,4 +8,5 @@ pub mod catalog;
 pub mod lifecycle;
 pub mod model;
 pub mod relay;
+pub mod transport;
 pub mod wire;

@@ -1,0 +1,82 @@
+//! Counts body bytes in memory, so that "bounded" is a number that a test and a metric can read.
+
+use bytes::{Buf, Bytes};
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Body bytes held: handed out by [`Recv`](super::Recv) and not yet released, or given to
+/// [`Send`](super::Send) and not yet written. Bytes that arrived and nobody has read yet are not in it; flow
+/// control bounds them to one stream window a stream ([`Recv::buffered`](super::Recv::buffered)).
+#[derive(Debug, Clone, Default)]
+pub struct Gauge(Arc<AtomicUsize>);
+
+impl Gauge {
+    /// The bytes held now.
+    pub fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn sub(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// A body frame on its way to the socket; counted until it is written or thrown away.
+#[derive(Debug)]
+pub(super) struct Counted {
+    bytes: Bytes,
+    gauge: Gauge,
+}
+
+impl Counted {
+    pub(super) fn new(bytes: Bytes, gauge: &Gauge) -> Self {
+        gauge.add(bytes.len());
+        Self { bytes, gauge: gauge.clone() }
+    }
+}
+
+impl Buf for Counted {
+    fn remaining(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
+        self.bytes.chunks_vectored(dst)
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        self.gauge.sub(count);
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.gauge.sub(self.bytes.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_counts_until_it_is_written_or_dropped() {
+        let gauge = Gauge::default();
+        let mut frame = Counted::new(Bytes::from_static(b"twelve bytes"), &gauge);
+        assert_eq!(gauge.bytes(), 12);
+        frame.advance(5);
+        assert_eq!(gauge.bytes(), 7);
+        drop(frame);
+        assert_eq!(gauge.bytes(), 0);
+    }
+}

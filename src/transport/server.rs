@@ -1,0 +1,183 @@
+//! The inbound leg: a connection that somebody else opened, and the requests on it.
+
+use super::gauge::{Counted, Gauge};
+use super::keepalive::{Keepalive, Traffic};
+use super::stream::reset;
+use super::{Error, Recv, Send, Settings};
+use h2::Reason;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+
+/// A connection that somebody else opened. It moves only while [`accept`](Self::accept) is awaited.
+#[derive(Debug)]
+pub struct Connection<IO> {
+    h2: h2::server::Connection<IO, Counted>,
+    keepalive: Keepalive,
+    idle: Idle,
+    gauge: Gauge,
+    over: bool,
+}
+
+/// A request and the way to answer it.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The head, and its body to be read.
+    pub request: http::Request<Recv>,
+    /// Where the answer goes.
+    pub respond: Respond,
+}
+
+/// The way to answer one request. Dropped without an answer, it resets the stream with INTERNAL_ERROR.
+#[derive(Debug)]
+pub struct Respond {
+    h2: h2::server::SendResponse<Counted>,
+    gauge: Gauge,
+    done: bool,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
+    /// Greets the client, and waits for its preface at most `settings.handshake_timeout`.
+    pub async fn handshake(io: IO, settings: &Settings) -> Result<Self, Error> {
+        let greeting = builder(settings).handshake(io);
+        let mut h2 = timeout(settings.handshake_timeout, greeting)
+            .await
+            .map_err(|_| Error::Silent { what: "HTTP/2 preface", after: settings.handshake_timeout })??;
+        let keepalive = Keepalive::new(h2.ping_pong(), settings);
+        let idle = Idle::new(settings.idle_timeout);
+        Ok(Self { h2, keepalive, idle, gauge: settings.buffered.clone(), over: false })
+    }
+
+    /// The next request; `None` when the connection is over. An error is the last thing that it says.
+    ///
+    /// All streams of the connection move only while this is awaited, also after a
+    /// [shutdown](Self::graceful_shutdown). Dropping the future loses nothing: it suits `select!`.
+    pub async fn accept(&mut self) -> Option<Result<Exchange, Error>> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// Says goodbye (GOAWAY): what is open finishes, new streams go elsewhere, then `accept` returns `None`.
+    pub fn graceful_shutdown(&mut self) {
+        self.h2.graceful_shutdown();
+    }
+
+    /// Ends everything at once, with a GOAWAY that says why. `accept` must still be awaited, for it to be sent.
+    pub fn abrupt_shutdown(&mut self, reason: Reason) {
+        self.h2.abrupt_shutdown(reason);
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Exchange, Error>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(error) = self.keepalive.poll(cx, || Traffic::Any) {
+            return self.end(Some(error));
+        }
+        loop {
+            match self.h2.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, h2)))) => {
+                    let request = request.map(|body| Recv::inbound(body, self.gauge.clone()));
+                    let respond = Respond { h2, gauge: self.gauge.clone(), done: false };
+                    return Poll::Ready(Some(Ok(Exchange { request, respond })));
+                }
+                Poll::Ready(Some(Err(error))) => return self.end(Some(error.into())),
+                Poll::Ready(None) => return self.end(None),
+                Poll::Pending if self.idle.poll(self.h2.has_streams(), cx).is_ready() => {
+                    self.h2.graceful_shutdown();
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn end(&mut self, error: Option<Error>) -> Poll<Option<Result<Exchange, Error>>> {
+        self.over = true;
+        Poll::Ready(error.map(Err))
+    }
+}
+
+impl Respond {
+    /// Sends the head of the answer; with `end` it is the whole answer, as one HEADERS frame with END_STREAM.
+    pub fn send(mut self, head: http::Response<()>, end: bool) -> Result<Send, Error> {
+        let sent = self.h2.send_response(head, end);
+        self.done = sent.is_ok();
+        match sent {
+            Ok(stream) => Ok(Send::inbound(stream, self.gauge.clone(), end)),
+            Err(error) => Err(match self.poll_closed(&mut Context::from_waker(std::task::Waker::noop())) {
+                Poll::Ready(reset) => reset,
+                Poll::Pending => error.into(),
+            }),
+        }
+    }
+
+    /// Refuses to answer.
+    pub fn reset(mut self, reason: Reason) {
+        self.done = true;
+        self.h2.send_reset(reason);
+    }
+
+    /// Waits until the consumer resets the stream or is gone. It suits `select!` while an answer is prepared.
+    pub async fn closed(&mut self) -> Error {
+        poll_fn(|cx| self.poll_closed(cx)).await
+    }
+
+    /// [`closed`](Self::closed), for hand-written futures.
+    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        self.h2.poll_reset(cx).map(reset)
+    }
+}
+
+impl Drop for Respond {
+    fn drop(&mut self) {
+        if !self.done {
+            self.h2.send_reset(Reason::INTERNAL_ERROR);
+        }
+    }
+}
+
+fn builder(settings: &Settings) -> h2::server::Builder {
+    let mut builder = h2::server::Builder::new();
+    builder
+        .initial_window_size(settings.stream_window)
+        .initial_connection_window_size(settings.connection_window())
+        .max_frame_size(settings.max_frame_size)
+        .max_header_list_size(settings.max_header_list_size)
+        .max_concurrent_streams(settings.max_concurrent_streams)
+        .max_concurrent_reset_streams(settings.max_remembered_resets)
+        .max_pending_accept_reset_streams(settings.max_pending_resets)
+        .max_local_error_reset_streams(Some(settings.max_local_error_resets))
+        .max_send_buffer_size(settings.send_buffer);
+    builder
+}
+
+/// Notices that a connection has had no stream for long.
+#[derive(Debug)]
+struct Idle {
+    limit: Option<Duration>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Idle {
+    fn new(limit: Option<Duration>) -> Self {
+        Self { limit, timer: None }
+    }
+
+    /// Ready once, when the limit is reached.
+    fn poll(&mut self, busy: bool, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(limit) = self.limit else { return Poll::Pending };
+        if busy {
+            self.timer = None;
+            return Poll::Pending;
+        }
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+        if timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        timer.as_mut().reset(Instant::now() + limit);
+        self.limit = None;
+        Poll::Ready(())
+    }
+}

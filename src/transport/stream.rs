@@ -1,0 +1,243 @@
+//! The two directions of one stream: frames are moved, and flow control reaches from end to end.
+
+use super::gauge::{Counted, Gauge};
+use super::{Error, client};
+use bytes::Bytes;
+use h2::{Reason, RecvStream, SendStream};
+use http::HeaderMap;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// The first frame of a stream, up to this size, goes out with the head and does not wait for a window: one write
+/// instead of two.
+const EARLY: usize = 16 * 1024;
+
+/// What the peer sends on one stream: body frames, then trailers.
+///
+/// Dropping it ends an outbound stream: CANCEL, unless both directions have ended. On an inbound one the answer may
+/// go on.
+#[derive(Debug)]
+pub struct Recv {
+    stream: RecvStream,
+    gauge: Gauge,
+    /// Handed out and not yet released.
+    held: usize,
+    outbound: Option<Arc<client::Stream>>,
+}
+
+/// What we send on one stream: body frames, then trailers or a reset.
+///
+/// Dropped before its end, it resets the stream: CANCEL as a client, INTERNAL_ERROR as a server.
+#[derive(Debug)]
+pub struct Send {
+    side: Side,
+    gauge: Gauge,
+    first: bool,
+    done: bool,
+}
+
+#[derive(Debug)]
+enum Side {
+    Client(Arc<client::Stream>),
+    Server(SendStream<Counted>),
+}
+
+impl Recv {
+    pub(super) fn inbound(stream: RecvStream, gauge: Gauge) -> Self {
+        Self { stream, gauge, held: 0, outbound: None }
+    }
+
+    pub(super) fn outbound(stream: RecvStream, gauge: Gauge, of: Arc<client::Stream>) -> Self {
+        Self { stream, gauge, held: 0, outbound: Some(of) }
+    }
+
+    /// The next body frame; `None` when the body is over and [`trailers`](Self::trailers) may be asked for.
+    ///
+    /// Its bytes count against the peer's window until they are [released](Self::release).
+    pub async fn frame(&mut self) -> Option<Result<Bytes, Error>> {
+        poll_fn(|cx| self.poll_frame(cx)).await
+    }
+
+    /// [`frame`](Self::frame), for hand-written futures.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let frame = ready!(self.stream.poll_data(cx));
+        self.heard();
+        Poll::Ready(frame.map(|frame| match frame {
+            Ok(data) => {
+                self.held += data.len();
+                self.gauge.add(data.len());
+                Ok(data)
+            }
+            Err(error) => Err(self.failed(error)),
+        }))
+    }
+
+    /// Lets the peer send as many bytes more. To be called when they were handed on, not before.
+    pub fn release(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.held);
+        self.held -= bytes;
+        self.gauge.sub(bytes);
+        // It fails only for more than was received, and `held` knows what was.
+        let _ = self.stream.flow_control().release_capacity(bytes);
+    }
+
+    /// The trailers, after the last frame; `None` if the peer ended without any.
+    pub async fn trailers(&mut self) -> Result<Option<HeaderMap>, Error> {
+        poll_fn(|cx| self.poll_trailers(cx)).await
+    }
+
+    /// [`trailers`](Self::trailers), for hand-written futures.
+    pub fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, Error>> {
+        let trailers = ready!(self.stream.poll_trailers(cx)).map_err(|error| self.failed(error));
+        self.heard();
+        Poll::Ready(trailers)
+    }
+
+    /// Whether nothing is left: no frame, no trailers. True right after a head with END_STREAM.
+    pub fn is_end(&self) -> bool {
+        self.stream.is_end_stream()
+    }
+
+    /// Bytes that arrived and are not released yet; at most one stream window.
+    pub fn buffered(&mut self) -> usize {
+        self.stream.flow_control().used_capacity()
+    }
+
+    fn heard(&self) {
+        if let Some(stream) = &self.outbound {
+            stream.heard();
+        }
+    }
+
+    fn failed(&self, error: h2::Error) -> Error {
+        match &self.outbound {
+            Some(stream) => stream.failed(error),
+            None => error.into(),
+        }
+    }
+}
+
+impl Drop for Recv {
+    fn drop(&mut self) {
+        self.gauge.sub(self.held);
+        if let Some(stream) = self.outbound.take().filter(|stream| !(stream.is_sent() && self.is_end())) {
+            stream.with(|send| send.send_reset(Reason::CANCEL));
+        }
+    }
+}
+
+impl Send {
+    pub(super) fn inbound(stream: SendStream<Counted>, gauge: Gauge, done: bool) -> Self {
+        Self { side: Side::Server(stream), gauge, first: true, done }
+    }
+
+    pub(super) fn outbound(stream: Arc<client::Stream>, gauge: Gauge, done: bool) -> Self {
+        Self { side: Side::Client(stream), gauge, first: true, done }
+    }
+
+    /// Sends a body frame, and the end of the stream with it if `end`. Waits until the peer's window takes it.
+    ///
+    /// If the peer reset the stream, its answer may be complete all the same: the response tells, not this error.
+    pub async fn frame(&mut self, mut data: Bytes, end: bool) -> Result<(), Error> {
+        let early = std::mem::take(&mut self.first) && data.len() <= EARLY;
+        while !early && !data.is_empty() {
+            let room = poll_fn(|cx| self.poll_room(data.len(), cx)).await?;
+            if room >= data.len() {
+                break;
+            }
+            self.push(data.split_to(room), false)?;
+        }
+        // An empty frame says nothing, and many of them count as an attack.
+        if data.is_empty() && !end { Ok(()) } else { self.push(data, end) }
+    }
+
+    /// Sends trailers and ends the stream.
+    pub fn trailers(&mut self, trailers: HeaderMap) -> Result<(), Error> {
+        let sent = self.with(|stream| stream.send_trailers(trailers));
+        self.sent(sent.is_ok());
+        sent.map_err(|error| self.refused(error))
+    }
+
+    /// Ends the stream at once, in both directions.
+    pub fn reset(&mut self, reason: Reason) {
+        self.done = true;
+        self.with(|stream| stream.send_reset(reason));
+    }
+
+    /// Waits until the peer resets the stream or the connection is gone. Pending for ever on a stream that ends well.
+    pub async fn closed(&mut self) -> Error {
+        poll_fn(|cx| self.poll_closed(cx)).await
+    }
+
+    /// [`closed`](Self::closed), for hand-written futures.
+    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        self.with(|stream| stream.poll_reset(cx)).map(reset)
+    }
+
+    fn poll_room(&mut self, wanted: usize, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
+        let room = self.with(|stream| {
+            stream.reserve_capacity(wanted);
+            match stream.capacity() {
+                0 => stream.poll_capacity(cx),
+                room => Poll::Ready(Some(Ok(room))),
+            }
+        });
+        Poll::Ready(match ready!(room) {
+            Some(room) => room.map_err(Error::from),
+            None => Err(match self.poll_closed(cx) {
+                Poll::Ready(error) => error,
+                Poll::Pending => Error::Closed("the stream has ended"),
+            }),
+        })
+    }
+
+    fn push(&mut self, data: Bytes, end: bool) -> Result<(), Error> {
+        let data = Counted::new(data, &self.gauge);
+        let sent = self.with(|stream| stream.send_data(data, end));
+        self.sent(end && sent.is_ok());
+        sent.map_err(|error| self.refused(error))
+    }
+
+    fn sent(&mut self, all: bool) {
+        self.done |= all;
+        if let (true, Side::Client(stream)) = (all, &self.side) {
+            stream.sent();
+        }
+    }
+
+    /// h2 says "inactive stream" where the reason is that the peer reset it.
+    fn refused(&mut self, error: h2::Error) -> Error {
+        match self.poll_closed(&mut Context::from_waker(std::task::Waker::noop())) {
+            Poll::Ready(reset) => reset,
+            Poll::Pending => error.into(),
+        }
+    }
+
+    fn with<T>(&mut self, act: impl FnOnce(&mut SendStream<Counted>) -> T) -> T {
+        match &mut self.side {
+            Side::Client(stream) => stream.with(act),
+            Side::Server(stream) => act(stream),
+        }
+    }
+}
+
+impl Drop for Send {
+    fn drop(&mut self) {
+        if !self.done {
+            let reason = match self.side {
+                Side::Client(_) => Reason::CANCEL,
+                Side::Server(_) => Reason::INTERNAL_ERROR,
+            };
+            self.reset(reason);
+        }
+    }
+}
+
+/// What `poll_reset` found. It does not say who did it; nobody who asks has done it himself.
+pub(super) fn reset(found: Result<Reason, h2::Error>) -> Error {
+    match found {
+        Ok(reason) => Error::Reset { reason, remote: true },
+        Err(error) => error.into(),
+    }
+}
