@@ -66,7 +66,11 @@ impl Body for RecvBody {
 }
 
 /// Lets a generated service answer one request; stops its work when the consumer goes away.
-pub async fn serve<S, B>(request: http::Request<Recv>, mut respond: Respond, mut service: S) -> Result<(), Error>
+pub async fn serve<S, B>(
+    request: http::Request<Recv>,
+    mut respond: Respond,
+    mut service: S,
+) -> Result<(), Error>
 where
     S: Service<http::Request<RecvBody>, Response = http::Response<B>, Error = std::convert::Infallible>,
     B: Body<Data = Bytes>,
