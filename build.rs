@@ -5,31 +5,40 @@ use std::{env, error::Error, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let out = PathBuf::from(env::var("OUT_DIR")?);
-
-    let mut compiler = protox::Compiler::new(["proto"])?;
-    compiler.include_source_info(true).include_imports(true);
-    compiler.open_files(protos(Path::new("proto"))?)?;
-    // `encode_file_descriptor_set` keeps extension options; `file_descriptor_set()` is what prost wants.
-    fs::write(out.join("descriptors.binpb"), compiler.encode_file_descriptor_set())?;
-    tonic_prost_build::configure()
-        .build_transport(false)
+    let own = tonic_prost_build::configure()
         .bytes(".portolan.registry.v1.CapabilityVersion.descriptor_set")
-        .bytes(".grpc.reflection")
-        .include_file("pb.rs")
+        .bytes(".grpc.reflection");
+    compile("proto", "pb", own)?;
+    // The demo's contracts belong to imagined organisations: they are no part of the broker's own descriptors.
+    compile("proto/demo", "demo", tonic_prost_build::configure())
+}
+
+/// Compiles every file below `root` into `$OUT_DIR/{name}.rs` and `$OUT_DIR/{name}.binpb`.
+fn compile(root: &str, name: &str, builder: tonic_prost_build::Builder) -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let mut compiler = protox::Compiler::new([root])?;
+    compiler.include_source_info(true).include_imports(true);
+    compiler.open_files(protos(Path::new(root), Path::new(root))?)?;
+    // `encode_file_descriptor_set` keeps extension options; `file_descriptor_set()` is what prost wants.
+    fs::write(out.join(format!("{name}.binpb")), compiler.encode_file_descriptor_set())?;
+    builder
+        .build_transport(false)
+        .include_file(format!("{name}.rs"))
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }
 
-/// Every `.proto` file below `folder`, relative to `proto/`, in a stable order.
-fn protos(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+/// Every `.proto` file below `folder`, relative to `root`, in a stable order.
+fn protos(root: &Path, folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            found.extend(protos(&path)?);
+            if path != Path::new("proto/demo") {
+                found.extend(protos(root, &path)?);
+            }
         } else if path.extension().is_some_and(|e| e == "proto") {
-            found.push(path.strip_prefix("proto").map(Path::to_path_buf).unwrap_or(path));
+            found.push(path.strip_prefix(root)?.to_path_buf());
         }
     }
     found.sort();

@@ -9,4 +9,4 @@ pub mod pb {
 }
 
 /// The serialized `FileDescriptorSet` of everything in `proto/`, with its imports.
-pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pb.binpb"));
