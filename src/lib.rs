@@ -9,4 +9,5 @@ pub mod lifecycle;
 pub mod model;
 pub mod relay;
 pub mod transport;
+pub mod store;
 pub mod wire;
