@@ -8,6 +8,6 @@ pub mod catalog;
 pub mod lifecycle;
 pub mod model;
 pub mod relay;
-pub mod transport;
 pub mod store;
+pub mod transport;
 pub mod wire;
