@@ -5,6 +5,7 @@
 pub mod access;
 pub mod api;
 pub mod catalog;
+pub mod identity;
 pub mod lifecycle;
 pub mod model;
 pub mod relay;

@@ -1,0 +1,203 @@
+//! The authorities and revocation lists of one owner of trust, and the verification against them alone.
+
+use crate::identity::files::{self, Fault};
+use crate::identity::leaf::{Leaf, Usage};
+use crate::identity::refusal::Refusal;
+use crate::identity::tls::provider;
+use crate::model::{Identity, TrustDomain};
+use jiff::Timestamp;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, TrustAnchor, UnixTime};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use webpki::{
+    CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, OwnedCertRevocationList,
+    RevocationOptionsBuilder,
+};
+use x509_parser::prelude::FromDer;
+use x509_parser::revocation_list::CertificateRevocationList;
+
+/// Authorities that vouch for hosts, for a client that knows its server by an ordinary host name.
+#[derive(Debug, Clone)]
+pub struct Roots(Arc<Bundle>);
+
+impl Roots {
+    /// Reads a PEM file of authorities.
+    pub fn load(file: &Path) -> Result<Self, Fault> {
+        Ok(Self(Arc::new(Bundle::read(file, &files::read(file)?)?)))
+    }
+
+    /// Checks that a chain leads here and was made for this host.
+    pub(super) fn verify(
+        &self,
+        chain: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.0.verify(chain, Usage::Server, now)?;
+        let der = chain.first().ok_or(Refusal::NoCertificate)?;
+        Leaf::read(der)?.permit(Usage::Server)?;
+        let leaf = EndEntityCert::try_from(der).map_err(|e| Refusal::Malformed(e.to_string()))?;
+        let is_for = leaf.verify_is_valid_for_subject_name(host);
+        is_for.map_err(|_| Refusal::WrongHost(host.to_str().into_owned()))
+    }
+}
+
+/// What one owner of trust vouches with.
+pub(super) struct Bundle {
+    /// Whose authorities, for messages.
+    owner: String,
+    /// Set for a trust domain, not for plain roots.
+    domain: Option<TrustDomain>,
+    anchors: Vec<TrustAnchor<'static>>,
+    lists: Vec<CertRevocationList<'static>>,
+    /// The first instant at which one of the lists is too old.
+    lists_until: Option<Timestamp>,
+}
+
+impl Bundle {
+    /// Authorities from the bytes of a PEM file.
+    pub(super) fn read(file: &Path, bytes: &[u8]) -> Result<Self, Fault> {
+        let mut anchors = Vec::new();
+        for (n, der) in authorities(file, bytes)?.iter().enumerate() {
+            let anchor = webpki::anchor_from_trusted_cert(der)
+                .map_err(|e| Fault::new(file, format!("certificate {} in it cannot be read: {e}", n + 1)))?;
+            anchors.push(anchor.to_owned());
+        }
+        let owner = file.display().to_string();
+        Ok(Self { owner, domain: None, anchors, lists: Vec::new(), lists_until: None })
+    }
+
+    /// Binds it to the one trust domain for which it may speak. Refuses an authority that says it is another's.
+    pub(super) fn of(mut self, domain: &TrustDomain, file: &Path, bytes: &[u8]) -> Result<Self, Fault> {
+        for (n, der) in authorities(file, bytes)?.iter().enumerate() {
+            let names = Leaf::read(der).map_err(|e| Fault::new(file, e.to_string()))?.uris;
+            if let Some(other) = foreign(names.iter().map(String::as_str), domain) {
+                let reason =
+                    format!("certificate {} in it is an authority of {other}, not of {domain}", n + 1);
+                return Err(Fault::new(file, reason));
+            }
+        }
+        self.owner = domain.to_string();
+        self.domain = Some(domain.clone());
+        Ok(self)
+    }
+
+    /// Adds revocation lists from the bytes of a PEM file.
+    pub(super) fn with_lists(mut self, file: &Path, bytes: &[u8]) -> Result<Self, Fault> {
+        let fault =
+            |e: &dyn fmt::Display| Fault::new(file, format!("a revocation list in it cannot be read: {e}"));
+        for der in files::sections::<CertificateRevocationListDer<'static>>(file, bytes, "revocation list")? {
+            let list = OwnedCertRevocationList::from_der(&der).map_err(|e| fault(&e))?;
+            let (_, read) = CertificateRevocationList::from_der(&der).map_err(|e| fault(&e))?;
+            if let Some(next) = read.next_update() {
+                let next = Timestamp::from_second(next.timestamp()).map_err(|e| fault(&e))?;
+                self.lists_until = Some(self.lists_until.map_or(next, |until| until.min(next)));
+            }
+            self.lists.push(list.into());
+        }
+        Ok(self)
+    }
+
+    /// Verifies a chain, the leaf first, against these authorities and no others. What the leaf says of itself is judged
+    /// by `Leaf`.
+    pub(super) fn verify(
+        &self,
+        chain: &[CertificateDer<'_>],
+        usage: Usage,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let (der, above) = chain.split_first().ok_or(Refusal::NoCertificate)?;
+        let leaf = EndEntityCert::try_from(der).map_err(|e| Refusal::Malformed(e.to_string()))?;
+        let lists: Vec<&CertRevocationList<'_>> = self.lists.iter().collect();
+        // The defaults of the builder are the strict ones: the whole chain, and no answer is a refusal.
+        let revocation = RevocationOptionsBuilder::new(&lists)
+            .ok()
+            .map(|b| b.with_expiration_policy(ExpirationPolicy::Enforce).build());
+        let key_usage = match usage {
+            Usage::Client => KeyUsage::client_auth(),
+            Usage::Server => KeyUsage::server_auth(),
+        };
+        let algorithms = provider().signature_verification_algorithms.all;
+        let path = leaf
+            .verify_for_usage(algorithms, &self.anchors, above, unix(now), key_usage, revocation, None)
+            .map_err(|e| self.refused(e, usage))?;
+        if let Some(claimed) = &self.domain {
+            for authority in path.intermediate_certificates() {
+                if let Some(issuer) = foreign(authority.valid_uri_names(), claimed) {
+                    return Err(Refusal::ForeignIssuer { claimed: claimed.clone(), issuer });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first instant after which the revocation lists vouch for nobody.
+    pub(super) fn lists_until(&self) -> Option<Timestamp> {
+        self.lists_until
+    }
+
+    fn refused(&self, error: webpki::Error, usage: Usage) -> Refusal {
+        use webpki::Error as E;
+        match error {
+            E::BadDer | E::BadDerTime | E::TrailingData(_) => Refusal::Malformed(error.to_string()),
+            E::CertNotValidYet { not_before, .. } => Refusal::NotYetValid(timestamp(not_before)),
+            E::CertExpired { not_after, .. } => Refusal::Expired(timestamp(not_after)),
+            E::UnknownIssuer | E::InvalidSignatureForPublicKey => Refusal::Untrusted(self.owner.clone()),
+            E::CertRevoked => Refusal::Revoked,
+            E::UnknownRevocationStatus => Refusal::RevocationUnknown(self.owner.clone()),
+            E::CrlExpired { next_update, .. } => {
+                Refusal::RevocationListExpired { domain: self.owner.clone(), at: timestamp(next_update) }
+            }
+            E::IssuerNotCrlSigner | E::InvalidCrlSignatureForPublicKey => {
+                Refusal::RevocationListInvalid { domain: self.owner.clone(), reason: error.to_string() }
+            }
+            E::CaUsedAsEndEntity => Refusal::Authority,
+            E::RequiredEkuNotFoundContext(_) | E::EmptyEkuExtension => Refusal::Purpose(usage),
+            E::NameConstraintViolation => Refusal::NameConstraint,
+            E::PathLenConstraintViolated => Refusal::PathLength,
+            other => Refusal::Rejected(other.to_string()),
+        }
+    }
+}
+
+/// The certificates of a bundle, each of an authority: a leaf in a bundle would vouch for itself.
+fn authorities(file: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let found = files::sections::<CertificateDer<'static>>(file, bytes, "certificate")?;
+    for (n, der) in found.iter().enumerate() {
+        let read = Leaf::read(der);
+        let read = read.map_err(|e| Fault::new(file, format!("certificate {}: {e}", n + 1)))?;
+        if !read.is_authority {
+            let reason = format!("certificate {} in it is not that of an authority", n + 1);
+            return Err(Fault::new(file, reason));
+        }
+    }
+    Ok(found)
+}
+
+/// The first SPIFFE name that is not of this trust domain.
+fn foreign<'a>(mut names: impl Iterator<Item = &'a str>, domain: &TrustDomain) -> Option<String> {
+    let ours = |name: &str| Identity::parse_spiffe(name).is_ok_and(|id| id.trust_domain == *domain);
+    names.find(|name| name.starts_with("spiffe:") && !ours(name)).map(|name| name.chars().take(120).collect())
+}
+
+pub(super) fn unix(at: Timestamp) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(at.as_second()).unwrap_or(0)))
+}
+
+pub(super) fn timestamp(at: UnixTime) -> Timestamp {
+    let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
+}
+
+impl fmt::Debug for Bundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (authorities, lists) = (self.anchors.len(), self.lists.len());
+        f.debug_struct("Bundle")
+            .field("owner", &self.owner)
+            .field("authorities", &authorities)
+            .field("lists", &lists)
+            .finish()
+    }
+}
