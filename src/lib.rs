@@ -9,6 +9,7 @@ pub mod identity;
 pub mod lifecycle;
 pub mod model;
 pub mod relay;
+pub mod status;
 pub mod store;
 pub mod transport;
 pub mod wire;

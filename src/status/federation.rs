@@ -1,0 +1,190 @@
+//! The folded status at one moment: every part with its condition, shared with the fold before where nothing changed.
+
+use super::rule::{self, Part};
+use crate::catalog;
+use crate::model::{
+    CapabilityId, CapabilityName, Condition, PlatformName, ProducerId, ProducerName, Stage, State, Version,
+    VersionName,
+};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How everything is.
+#[derive(Debug, Clone)]
+pub struct Federation {
+    /// Rises with each change of a state, a reason, a message or a freshness; a mere new look does not raise it.
+    pub edition: u64,
+    /// The catalogue that was folded.
+    pub catalog: Arc<catalog::Snapshot>,
+    /// How the whole is.
+    pub condition: Condition,
+    /// The platforms, by name.
+    pub platforms: BTreeMap<PlatformName, Arc<PlatformStatus>>,
+}
+
+/// How a platform is, folded from its capabilities.
+#[derive(Debug, Clone)]
+pub struct PlatformStatus {
+    /// The platform.
+    pub name: PlatformName,
+    /// How it is.
+    pub condition: Condition,
+    /// Its capabilities, by id.
+    pub capabilities: BTreeMap<CapabilityId, Arc<CapabilityStatus>>,
+    /// Its producers, by id.
+    pub producers: BTreeMap<ProducerId, Arc<ProducerStatus>>,
+}
+
+/// How a capability is, folded from its versions.
+#[derive(Debug, Clone)]
+pub struct CapabilityStatus {
+    /// The capability.
+    pub name: CapabilityName,
+    /// How it is.
+    pub condition: Condition,
+    /// Its versions, newest first.
+    pub versions: Vec<Arc<VersionStatus>>,
+}
+
+/// How a version is, folded from the producers that serve it.
+#[derive(Debug, Clone)]
+pub struct VersionStatus {
+    /// The contract.
+    pub version: Arc<Version>,
+    /// How it is.
+    pub condition: Condition,
+    /// Its producers, by name.
+    pub producers: Vec<Arc<ProducerStatus>>,
+}
+
+/// How a producer is, folded from its endpoints and its lease.
+#[derive(Debug, Clone)]
+pub struct ProducerStatus {
+    /// The producer.
+    pub name: ProducerName,
+    /// How it is.
+    pub condition: Condition,
+    /// Whether one of its endpoints answered lately (AIP-217 lists those where none did).
+    pub reached: bool,
+}
+
+impl Federation {
+    /// How a version is.
+    pub fn version(&self, name: &VersionName) -> Option<&Arc<VersionStatus>> {
+        let capability = self.platforms.get(&name.platform)?.capabilities.get(&name.capability)?;
+        capability.versions.iter().find(|status| status.version.name.version == name.version)
+    }
+
+    /// How a service is for somebody who may see those versions that `may_see` lets through; `None` if that is none.
+    ///
+    /// Calls go to the owner of the name alone, so its versions alone count.
+    pub fn service(&self, name: &str, may_see: impl Fn(&Version) -> bool) -> Option<State> {
+        let owner = self.catalog.service(name)?.owner()?;
+        let seen = owner.offerings.iter().filter(|offering| may_see(&offering.version));
+        let seen: Vec<_> = seen.filter_map(|o| self.version(&o.version.name).cloned()).collect();
+        (!seen.is_empty()).then(|| of_versions(&seen, Timestamp::UNIX_EPOCH).state)
+    }
+
+    /// How the whole of `platforms` is: the federation of somebody who may see only those.
+    pub fn of(&self, platforms: BTreeMap<PlatformName, Arc<PlatformStatus>>, now: Timestamp) -> Federation {
+        let condition = of_platforms(&platforms, now);
+        Federation { edition: self.edition, catalog: self.catalog.clone(), condition, platforms }
+    }
+}
+
+impl PlatformStatus {
+    /// The platform of somebody who may see those versions that `may_see` lets through.
+    ///
+    /// What is hidden leaves no trace: conditions, counts and messages are folded from the rest alone.
+    pub fn seen_by(self: &Arc<Self>, may_see: impl Fn(&Version) -> bool, now: Timestamp) -> Arc<Self> {
+        let mut whole = true;
+        let mut capabilities = BTreeMap::new();
+        for (id, capability) in &self.capabilities {
+            let seen = capability.seen_by(&may_see, now);
+            whole &= seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, capability));
+            if let Some(seen) = seen {
+                capabilities.insert(id.clone(), seen);
+            }
+        }
+        if whole {
+            return self.clone();
+        }
+        let seen = capabilities.values().flat_map(|c| &c.versions).flat_map(|v| &v.producers);
+        let producers = seen.map(|p| (p.name.producer.clone(), p.clone())).collect();
+        let condition = of_capabilities(&capabilities, now);
+        Arc::new(Self { name: self.name.clone(), condition, capabilities, producers })
+    }
+
+    /// How many capabilities are in `state`.
+    pub fn count(&self, state: State) -> usize {
+        self.capabilities.values().filter(|capability| capability.condition.state == state).count()
+    }
+
+    /// The producers of which no endpoint answered lately.
+    pub fn unreachable(&self) -> impl Iterator<Item = &ProducerName> {
+        self.producers.values().filter(|producer| !producer.reached).map(|producer| &producer.name)
+    }
+}
+
+impl CapabilityStatus {
+    /// The capability of somebody who may see those versions that `may_see` lets through; `None` if that is none.
+    pub fn seen_by(
+        self: &Arc<Self>,
+        may_see: impl Fn(&Version) -> bool,
+        now: Timestamp,
+    ) -> Option<Arc<Self>> {
+        let versions: Vec<_> = self.versions.iter().filter(|v| may_see(&v.version)).cloned().collect();
+        match versions.len() {
+            0 => None,
+            n if n == self.versions.len() => Some(self.clone()),
+            _ => {
+                let condition = of_versions(&versions, now);
+                Some(Arc::new(Self { name: self.name.clone(), condition, versions }))
+            }
+        }
+    }
+}
+
+/// Folds versions. Those without a promise of their own do not drag it down; see [`counts`].
+pub(super) fn of_versions(versions: &[Arc<VersionStatus>], now: Timestamp) -> Condition {
+    let all_retired = versions.iter().all(|v| v.version.stage == Stage::Retired);
+    let counted = versions.iter().filter(|v| all_retired || counts(v, versions));
+    rule::fold(
+        "versions serve",
+        counted.map(|v| Part { name: &v.version.name, condition: &v.condition }),
+        now,
+    )
+}
+
+/// Folds capabilities.
+pub(super) fn of_capabilities(
+    capabilities: &BTreeMap<CapabilityId, Arc<CapabilityStatus>>,
+    now: Timestamp,
+) -> Condition {
+    let parts = capabilities.values().map(|c| Part { name: &c.name, condition: &c.condition });
+    rule::fold("capabilities serve", parts, now)
+}
+
+/// Folds platforms. One that offers nothing is no news about the others.
+pub(super) fn of_platforms(
+    platforms: &BTreeMap<PlatformName, Arc<PlatformStatus>>,
+    now: Timestamp,
+) -> Condition {
+    let offering = platforms.values().filter(|p| !p.capabilities.is_empty());
+    rule::fold("platforms serve", offering.map(|p| Part { name: &p.name, condition: &p.condition }), now)
+}
+
+/// Whether a version speaks for its capability: a retired one never; a deprecated one unless a newer stable version
+/// serves; an alpha or beta unless any stable version serves.
+fn counts(status: &VersionStatus, all: &[Arc<VersionStatus>]) -> bool {
+    let number = &status.version.name.version;
+    let mut serving_stable =
+        all.iter().filter(|v| v.version.stage == Stage::Stable && v.condition.state == State::Serving);
+    match status.version.stage {
+        Stage::Stable => true,
+        Stage::Deprecated => !serving_stable.any(|v| v.version.name.version > *number),
+        Stage::Alpha | Stage::Beta => serving_stable.next().is_none(),
+        Stage::Retired => false,
+    }
+}

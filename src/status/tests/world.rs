@@ -1,0 +1,102 @@
+//! A federation for tests: producers of one platform, each endpoint seen as the test says.
+
+use super::*;
+use crate::catalog::{Change, Snapshot};
+use jiff::SignedDuration;
+use std::collections::HashMap;
+
+const BELIEVED: SignedDuration = SignedDuration::from_secs(20);
+
+/// A federation to fold, and what was seen of its endpoints.
+#[derive(Clone, Default)]
+pub(super) struct World {
+    catalog: Arc<Snapshot>,
+    pub(super) seen: HashMap<String, Sight>,
+}
+
+impl World {
+    pub(super) fn platform(mut self, name: &str) -> Self {
+        let platform = Platform {
+            name: PlatformName::parse(name).unwrap(),
+            display_name: String::new(),
+            trust_domain: TrustDomain::parse(name).unwrap(),
+            service_prefixes: vec![ServicePrefix::parse("acme").unwrap()],
+        };
+        self.apply(Change::PutPlatform(platform));
+        self
+    }
+
+    /// A producer of `a.example` with an endpoint per look, and versions of the capability `ledger`.
+    pub(super) fn producer(
+        mut self,
+        id: &str,
+        record: Freshness,
+        looks: &[Option<State>],
+        versions: &[(&str, Stage)],
+    ) -> Self {
+        let identity = Identity::parse_spiffe("spiffe://a.example/x").unwrap();
+        let address = |i: usize| Address::parse(&format!("{id}:{}", i + 1)).unwrap();
+        let endpoint = |i| Endpoint { address: address(i), locality: "".into(), weight: 1 };
+        for (i, look) in looks.iter().enumerate() {
+            if let Some(state) = look {
+                self.look(&address(i).to_string(), *state, at(95));
+            }
+        }
+        let producer = Producer {
+            name: ProducerName::parse(&format!("platforms/a.example/producers/{id}")).unwrap(),
+            identity: identity.clone(),
+            registrant: identity,
+            endpoints: (0..looks.len()).map(endpoint).collect(),
+            versions: Vec::new(),
+            source: Source::Registration,
+            freshness: record,
+            lease_expires: None,
+            created: at(1),
+            updated: at(90),
+        };
+        let versions = versions.iter().map(|(v, stage)| version(v, *stage)).collect();
+        self.apply(Change::PutProducer { producer, versions });
+        self
+    }
+
+    pub(super) fn apply(&mut self, change: Change) {
+        self.catalog = Arc::new(self.catalog.apply(change).unwrap());
+    }
+
+    pub(super) fn look(&mut self, address: &str, state: State, observed: Timestamp) {
+        let mut condition = condition(state, "SEEN");
+        condition.observed = observed;
+        self.seen.insert(address.to_owned(), Sight { reached: state != NotServing, condition });
+    }
+
+    pub(super) fn fold(&self, previous: Option<&Federation>, now: i64) -> Federation {
+        let seen = |_: &Producer, e: &Endpoint| self.seen.get(&e.address.to_string()).cloned();
+        fold(&self.catalog, &seen, BELIEVED, previous, at(now))
+    }
+}
+
+fn version(number: &str, stage: Stage) -> Version {
+    let name = format!("platforms/a.example/capabilities/ledger/versions/{number}");
+    Version {
+        name: VersionName::parse(&name).unwrap(),
+        digest: Digest::of(number.as_bytes()),
+        services: vec![ServiceName::parse("acme.Ledger").unwrap()],
+        descriptors: None,
+        description: String::new(),
+        owner: "o".into(),
+        contact: "c".into(),
+        stage,
+        deprecation_time: None,
+        sunset_time: None,
+        visibility: Visibility::default(),
+        slo: Slo::default(),
+    }
+}
+
+pub(super) fn ledger(federation: &Federation) -> &CapabilityStatus {
+    federation.platforms.values().next().unwrap().capabilities.values().next().unwrap()
+}
+
+pub(super) fn condition(state: State, reason: &'static str) -> Condition {
+    Condition { state, reason, message: "said".into(), since: at(10), observed: at(95), freshness: Live }
+}
