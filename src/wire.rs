@@ -2,6 +2,10 @@
 //!
 //! Owns: what a frame looks like. Never: what it means.
 
+pub mod catalog;
+pub mod registry;
+pub mod time;
+
 /// What `build.rs` made of `proto/`.
 #[allow(missing_docs, unreachable_pub, clippy::all)]
 pub mod pb {

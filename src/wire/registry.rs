@@ -1,0 +1,264 @@
+//! Registrations and leases, to and from `portolan.registry.v1`.
+
+use super::catalog::{parse_availability, parse_latency, parse_stage};
+use super::pb::portolan::{catalog::v1 as catalog, registry::v1 as pb};
+use super::time::{duration, parse_duration, parse_timestamp, timestamp};
+use crate::model::{
+    Address, CapabilityId, Endpoint, Offer, PlatformName, ProducerId, ProducerName, Registration,
+    ServiceName, Slo, Stage, Violation, Visibility,
+};
+use jiff::Timestamp;
+use std::fmt::Display;
+use std::time::Duration;
+
+/// Reads what a producer declares; every field that cannot be read is named, not only the first.
+pub fn parse(request: pb::RegisterProducerRequest) -> Result<Registration, Vec<Violation>> {
+    let mut found = Found::default();
+    let platform = found.read("platform", "INVALID_NAME", PlatformName::parse(&request.platform));
+    let producer = found.read("producer", "INVALID_NAME", ProducerId::parse(&request.producer));
+    let endpoints = found.each("endpoints", request.endpoints, parse_endpoint);
+    let offers = found.each("versions", request.versions, parse_offer);
+    let lease = request.lease_duration.map(|span| {
+        found.need("lease_duration", parse_duration(span), "not a span of time: negative, or malformed")
+    });
+    match (platform, producer, endpoints, offers, lease) {
+        (Some(platform), Some(producer), Some(endpoints), Some(offers), lease) if found.0.is_empty() => {
+            Ok(Registration {
+                producer: ProducerName { platform, producer },
+                identity: Some(request.identity).filter(|identity| !identity.is_empty()),
+                endpoints,
+                offers,
+                lease: lease.flatten(),
+            })
+        }
+        _ => Err(found.0),
+    }
+}
+
+/// What a client sends for a registration.
+pub fn request(registration: &Registration) -> pb::RegisterProducerRequest {
+    pb::RegisterProducerRequest {
+        platform: registration.producer.platform.to_string(),
+        producer: registration.producer.producer.to_string(),
+        endpoints: registration.endpoints.iter().map(super::catalog::endpoint).collect(),
+        versions: registration.offers.iter().map(capability_version).collect(),
+        identity: registration.identity.clone().unwrap_or_default(),
+        lease_duration: registration.lease.map(duration),
+    }
+}
+
+/// A lease on the wire.
+pub fn lease(id: String, term: Duration, expires: Timestamp) -> pb::Lease {
+    pb::Lease { id, duration: Some(duration(term)), expire_time: Some(timestamp(expires)) }
+}
+
+fn capability_version(offer: &Offer) -> pb::CapabilityVersion {
+    pb::CapabilityVersion {
+        capability: offer.capability.to_string(),
+        version: offer.version.to_string(),
+        services: offer.services.iter().map(ToString::to_string).collect(),
+        descriptor_set: offer.descriptor_set.clone().into(),
+        description: offer.description.clone(),
+        owner: offer.owner.clone(),
+        contact: offer.contact.clone(),
+        stage: super::catalog::stage(offer.stage).into(),
+        deprecation_time: offer.deprecation_time.map(timestamp),
+        sunset_time: offer.sunset_time.map(timestamp),
+        visibility: super::catalog::visibility(&offer.visibility),
+        slo: super::catalog::slo(offer.slo),
+    }
+}
+
+fn parse_endpoint(found: &mut Found, path: &str, endpoint: catalog::Endpoint) -> Option<Endpoint> {
+    let address =
+        found.read(&format!("{path}.address"), "INVALID_ADDRESS", Address::parse(&endpoint.address));
+    let weight = u16::try_from(endpoint.weight).ok().filter(|weight| *weight <= 1000);
+    let weight = found.need(&format!("{path}.weight"), weight, "a weight is 1 to 1000; 0 is taken as 1");
+    Some(Endpoint { address: address?, locality: endpoint.locality.into(), weight: weight?.max(1) })
+}
+
+fn parse_offer(found: &mut Found, path: &str, offer: pb::CapabilityVersion) -> Option<Offer> {
+    let at = |field: &str| format!("{path}.{field}");
+    let capability = found.read(&at("capability"), "INVALID_NAME", CapabilityId::parse(&offer.capability));
+    let version = found.read(&at("version"), "INVALID_VERSION", parse_version(&offer.version));
+    let services = found.each(&at("services"), offer.services, |found, path, name| {
+        found.read(path, "INVALID_NAME", ServiceName::parse(&name))
+    });
+    let stage = found.stage(&at("stage"), offer.stage);
+    let deprecation_time = found.time(&at("deprecation_time"), offer.deprecation_time);
+    let sunset_time = found.time(&at("sunset_time"), offer.sunset_time);
+    let visibility = parse_visibility(found, &at("visibility"), &offer.visibility);
+    let promise = offer.slo.unwrap_or_default();
+    let latency = found.read(&at("slo.latency_p99"), "INVALID_DURATION", parse_latency(promise.latency_p99));
+    Some(Offer {
+        capability: capability?,
+        version: version?,
+        services: services?,
+        descriptor_set: offer.descriptor_set.into(),
+        description: offer.description,
+        owner: offer.owner,
+        contact: offer.contact,
+        stage: stage?,
+        deprecation_time: deprecation_time?,
+        sunset_time: sunset_time?,
+        visibility: visibility?,
+        slo: Slo {
+            availability_percent: parse_availability(promise.availability_percent),
+            latency_p99: latency?,
+        },
+    })
+}
+
+fn parse_version(text: &str) -> Result<semver::Version, String> {
+    let quoted: String = text.chars().take(80).collect();
+    if text.len() > 128 {
+        return Err(format!("{quoted:?}… is longer than 128 characters"));
+    }
+    semver::Version::parse(text).map_err(|e| format!("{quoted:?} is not a semantic version: {e}"))
+}
+
+fn parse_visibility(found: &mut Found, path: &str, names: &[String]) -> Option<Visibility> {
+    let named = names.iter().enumerate().filter(|(_, name)| *name != "*");
+    let platforms: Vec<_> = named
+        .map(|(i, name)| found.read(&format!("{path}[{i}]"), "INVALID_NAME", PlatformName::parse(name)))
+        .collect();
+    let everyone = names.iter().any(|name| name == "*");
+    Some(Visibility { everyone, platforms: platforms.into_iter().collect::<Option<_>>()? })
+}
+
+/// The violations found so far.
+#[derive(Default)]
+struct Found(Vec<Violation>);
+
+impl Found {
+    /// The value, or its error is noted.
+    fn read<T, E: Display>(&mut self, path: &str, reason: &'static str, value: Result<T, E>) -> Option<T> {
+        value.map_err(|e| self.0.push(Violation::new(path, reason, e.to_string()))).ok()
+    }
+
+    /// The value, or its absence is noted.
+    fn need<T>(&mut self, path: &str, value: Option<T>, rule: &str) -> Option<T> {
+        self.read(path, "OUT_OF_RANGE", value.ok_or(rule))
+    }
+
+    /// All items, or `None` if one of them cannot be read; each is judged.
+    fn each<T, U>(
+        &mut self,
+        path: &str,
+        items: Vec<T>,
+        parse: impl Fn(&mut Self, &str, T) -> Option<U>,
+    ) -> Option<Vec<U>> {
+        let read: Vec<Option<U>> = items
+            .into_iter()
+            .enumerate()
+            .map(|(i, item)| parse(self, &format!("{path}[{i}]"), item))
+            .collect();
+        read.into_iter().collect()
+    }
+
+    fn stage(&mut self, path: &str, stage: i32) -> Option<Stage> {
+        let rule =
+            "say how far it is: STAGE_ALPHA, STAGE_BETA, STAGE_STABLE, STAGE_DEPRECATED or STAGE_RETIRED";
+        self.read(path, "REQUIRED", parse_stage(stage).ok_or(rule))
+    }
+
+    fn time(&mut self, path: &str, time: Option<prost_types::Timestamp>) -> Option<Option<Timestamp>> {
+        let time = time.map(|time| parse_timestamp(time).ok_or("not an instant of the years 1 to 9999"));
+        self.read(path, "OUT_OF_RANGE", time.transpose())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared() -> pb::RegisterProducerRequest {
+        pb::RegisterProducerRequest {
+            platform: "payments.example".into(),
+            producer: "ledger-1".into(),
+            endpoints: vec![catalog::Endpoint {
+                address: "10.0.0.1:50051".into(),
+                locality: "eu/a".into(),
+                weight: 7,
+            }],
+            versions: vec![pb::CapabilityVersion {
+                capability: "ledger".into(),
+                version: "1.2.0".into(),
+                services: vec!["payments.ledger.v1.Ledger".into()],
+                descriptor_set: b"bytes".as_slice().into(),
+                description: "books".into(),
+                owner: "team".into(),
+                contact: "team@payments.example".into(),
+                stage: catalog::Stage::Deprecated.into(),
+                deprecation_time: Some(prost_types::Timestamp { seconds: 1, nanos: 2 }),
+                sunset_time: Some(prost_types::Timestamp { seconds: 3, nanos: 4 }),
+                visibility: vec!["*".into(), "data.example".into()],
+                slo: Some(catalog::Slo {
+                    availability_percent: 99.9,
+                    latency_p99: Some(prost_types::Duration { seconds: 0, nanos: 5 }),
+                }),
+            }],
+            identity: "spiffe://payments.example/ledger".into(),
+            lease_duration: Some(prost_types::Duration { seconds: 20, nanos: 0 }),
+        }
+    }
+
+    #[test]
+    fn a_registration_reads_back() {
+        let registration = parse(declared()).unwrap();
+        assert_eq!(request(&registration), declared());
+    }
+
+    #[test]
+    fn every_field_that_cannot_be_read_is_named() {
+        let mut bad = declared();
+        bad.platform = "Payments.example.".into();
+        bad.producer = "l\u{435}dger".into();
+        bad.endpoints.push(catalog::Endpoint {
+            address: "unix:/run/x".into(),
+            weight: 1001,
+            ..Default::default()
+        });
+        bad.lease_duration = Some(prost_types::Duration { seconds: -1, nanos: 0 });
+        bad.versions.push(pb::CapabilityVersion {
+            capability: "Ledger".into(),
+            version: "1.2".into(),
+            services: vec!["a.B".into(), "a..B".into()],
+            stage: 99,
+            deprecation_time: Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }),
+            sunset_time: Some(prost_types::Timestamp { seconds: 0, nanos: -1 }),
+            visibility: vec!["*".into(), "No".into()],
+            slo: Some(catalog::Slo {
+                availability_percent: 0.0,
+                latency_p99: Some(prost_types::Duration { seconds: 0, nanos: -1 }),
+            }),
+            ..Default::default()
+        });
+        let fields: Vec<_> = parse(bad).unwrap_err().into_iter().map(|v| v.field).collect();
+        assert_eq!(
+            fields,
+            [
+                "platform",
+                "producer",
+                "endpoints[1].address",
+                "endpoints[1].weight",
+                "versions[1].capability",
+                "versions[1].version",
+                "versions[1].services[1]",
+                "versions[1].stage",
+                "versions[1].deprecation_time",
+                "versions[1].sunset_time",
+                "versions[1].visibility[1]",
+                "versions[1].slo.latency_p99",
+                "lease_duration",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_empty_request_names_what_is_missing() {
+        let fields: Vec<_> =
+            parse(pb::RegisterProducerRequest::default()).unwrap_err().into_iter().map(|v| v.field).collect();
+        assert_eq!(fields, ["platform", "producer"]);
+    }
+}
