@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod api;
+pub mod broker;
 pub mod catalog;
 pub mod identity;
 pub mod lifecycle;

@@ -4,8 +4,9 @@
 //! Never: what a setting does.
 //! Flow: text → tree of placed values → environment over it → fields read and judged → [`Config`], or all [`Faults`].
 
-mod declared;
 mod fault;
+mod platform;
+mod producer;
 mod reader;
 mod schema;
 mod tree;
@@ -13,14 +14,15 @@ mod trust;
 mod tuning;
 mod unit;
 
-pub use declared::{Capability, Endpoint, Platform, Producer};
 pub use fault::{Fault, Faults, Place};
+pub use platform::Platform;
+pub use producer::{Capability, Endpoint, Producer};
 pub use schema::schema;
 pub use trust::{Tls, TrustDomain};
 pub use tuning::{Drain, Endpoints, Health, Leases, Limits, Log, LogFormat, Timeouts};
 
 use crate::model::BrokerId;
-use reader::{Reader, Table};
+use reader::{Field, Reader, Table};
 use schemars::JsonSchema;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -92,7 +94,8 @@ pub fn load(path: &Path) -> Result<Config, Faults> {
             return Err(Faults::new(path, [fault]));
         }
     };
-    let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     parse(path, &text, environment)
 }
 
@@ -109,7 +112,9 @@ pub fn parse(
     let reader = Reader::new(path.parent().unwrap_or(Path::new("")));
     let config = reader.root(&root, read).flatten();
     // What cannot be read as TOML makes its field look wrong, and fields behind it look missing.
-    let follows = |fault: &Fault| !broken.is_empty() && (fault.is_absence() || line(&fault.place).is_some_and(|l| broken.contains(&l)));
+    let follows = |fault: &Fault| {
+        !broken.is_empty() && (fault.is_absence() || line(&fault.place).is_some_and(|l| broken.contains(&l)))
+    };
     faults.extend(reader.into_faults().into_iter().filter(|fault| !follows(fault)));
     match config {
         Some(config) if faults.is_empty() => Ok(config),
@@ -125,33 +130,38 @@ fn line(place: &Place) -> Option<usize> {
 }
 
 fn read(root: &Table<'_>) -> Option<Config> {
-    let id = root.need("id", "name the broker: id = \"hub-1\"").and_then(|id| id.parsed(BrokerId::parse, "write a name such as \"hub-1\""));
-    let listen = root.need("listen", "say where to listen: listen = \"127.0.0.1:7443\"").and_then(|listen| {
-        let addresses = listen.one_or_more(|address| {
-            address.parsed(|text| text.parse::<SocketAddr>().map_err(|_| format!("{text:?} is not an IP address with a port")), "write address:port, such as \"0.0.0.0:7443\" or \"[::]:7443\"")
-        })?;
-        if addresses.is_empty() { listen.fault("there is no address", "give at least one") } else { Some(addresses) }
-    });
+    let id = root
+        .need("id", "name the broker: id = \"hub-1\"")
+        .and_then(|id| id.parsed(BrokerId::parse, "write a name such as \"hub-1\""));
+    let listen = root
+        .need("listen", "say where to listen: listen = \"127.0.0.1:7443\"")
+        .and_then(|field| field.one_or_more(address));
     let data_dir = match root.get("data_dir") {
         Some(folder) => folder.path().and_then(|path| {
-            if path.is_file() { folder.fault("it is a file", "give a folder; it is made when it is not there") } else { Some(path) }
+            if path.is_file() {
+                folder.fault("it is a file", "give a folder; it is made when it is not there")
+            } else {
+                Some(path)
+            }
         }),
         None => root.default_path("data"),
     };
-    let locality = root.get("locality").map_or(Some(String::new()), |locality| locality.text().map(str::to_owned));
+    let locality =
+        root.get("locality").map_or(Some(String::new()), |locality| locality.text().map(str::to_owned));
     let workers = root.get("workers").map_or(Some(0), |workers| workers.whole(0..=1024));
     let tls = root.section("tls", trust::tls);
     let domains = trust::domains(root);
-    let platforms = declared::platforms(root, &domains);
-    let producers = declared::producers(root, &platforms);
+    let platforms = platform::platforms(root, &domains);
+    let producers = producer::producers(root, &platforms);
+    // All are read before one may fail, so that the faults of all are told.
+    let leases = root.section("leases", tuning::leases);
+    let limits = root.section("limits", tuning::limits);
+    let timeouts = root.section("timeouts", tuning::timeouts);
+    let drain = root.section("drain", tuning::drain);
+    let health = root.section("health", tuning::health);
+    let endpoints = root.section("endpoints", tuning::endpoints);
+    let log = root.section("log", tuning::log);
     Some(Config {
-        leases: root.section("leases", tuning::leases)?,
-        limits: root.section("limits", tuning::limits)?,
-        timeouts: root.section("timeouts", tuning::timeouts)?,
-        drain: root.section("drain", tuning::drain)?,
-        health: root.section("health", tuning::health)?,
-        endpoints: root.section("endpoints", tuning::endpoints)?,
-        log: root.section("log", tuning::log)?,
         id: id?,
         listen: listen?,
         data_dir: data_dir?,
@@ -161,5 +171,20 @@ fn read(root: &Table<'_>) -> Option<Config> {
         trust_domains: domains.read,
         platforms: platforms.read,
         producers,
+        leases: leases?,
+        limits: limits?,
+        timeouts: timeouts?,
+        drain: drain?,
+        health: health?,
+        endpoints: endpoints?,
+        log: log?,
     })
 }
+
+fn address(field: &Field<'_>) -> Option<SocketAddr> {
+    let parse = |text: &str| text.parse().map_err(|_| format!("{text:?} is not an IP address with a port"));
+    field.parsed(parse, "write address:port, such as \"0.0.0.0:7443\" or \"[::]:7443\"")
+}
+
+#[cfg(test)]
+mod tests;

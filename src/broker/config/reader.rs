@@ -70,13 +70,22 @@ impl<'r> Table<'r> {
     }
 
     /// A section; without it, all its fields have their defaults.
-    pub(super) fn section<T>(&self, name: &'static str, read: impl FnOnce(&Table<'r>) -> Option<T>) -> Option<T> {
+    pub(super) fn section<T>(
+        &self,
+        name: &'static str,
+        read: impl FnOnce(&Table<'r>) -> Option<T>,
+    ) -> Option<T> {
         match self.get(name) {
             Some(field) => field.table(read),
             None => {
                 let path = join(&self.path, name);
-                let table =
-                    Table { reader: self.reader, path, place: self.place.clone(), fields: None, asked: RefCell::default() };
+                let table = Table {
+                    reader: self.reader,
+                    path,
+                    place: self.place.clone(),
+                    fields: None,
+                    asked: RefCell::default(),
+                };
                 read(&table)
             }
         }
@@ -84,13 +93,8 @@ impl<'r> Table<'r> {
 
     /// Every table of a list of tables; those at fault are left out.
     pub(super) fn entries<T>(&self, name: &'static str, read: impl Fn(&Table<'r>) -> Option<T>) -> Vec<T> {
-        let list = self.get(name).and_then(|field| field.list(|entry| entry.table(&read)));
-        list.unwrap_or_default()
-    }
-
-    /// Whether the field is there.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.fields.is_some_and(|fields| fields.contains_key(name))
+        let entries = self.get(name).and_then(|field| field.items(|entry| entry.table(&read)));
+        entries.into_iter().flatten().flatten().collect()
     }
 
     /// Says that a field is missing.
@@ -117,7 +121,12 @@ impl<'r> Table<'r> {
                     Some(near) => format!("did you mean {near:?}?"),
                     None => format!("the fields here are: {}", asked.join(", ")),
                 };
-                self.reader.report(&node.place, &join(&self.path, name), "no such field is known".into(), fix);
+                self.reader.report(
+                    &node.place,
+                    &join(&self.path, name),
+                    "no such field is known".into(),
+                    fix,
+                );
             }
         }
     }
@@ -128,11 +137,6 @@ impl<'r> Field<'r> {
     pub(super) fn fault<T>(&self, problem: impl Into<String>, fix: impl Into<String>) -> Option<T> {
         self.reader.report(&self.node.place, &self.path, problem.into(), fix.into());
         None
-    }
-
-    /// Whether it is a list without entries.
-    pub(super) fn is_empty_list(&self) -> bool {
-        matches!(&self.node.value, Value::List(items) if items.is_empty())
     }
 
     pub(super) fn text(&self) -> Option<&'r str> {
@@ -196,7 +200,9 @@ impl<'r> Field<'r> {
     /// A moment: a TOML time with an offset, or the same as text (RFC 3339).
     pub(super) fn time(&self) -> Option<jiff::Timestamp> {
         let fix = "write a time with its offset, such as 2026-11-20T00:00:00Z";
-        let (Value::Text(text) | Value::Time(text)) = &self.node.value else { return self.wrong("a time", fix) };
+        let (Value::Text(text) | Value::Time(text)) = &self.node.value else {
+            return self.wrong("a time", fix);
+        };
         text.parse().map_or_else(|_| self.fault(format!("{text:?} is not a moment"), fix), Some)
     }
 
@@ -205,14 +211,19 @@ impl<'r> Field<'r> {
         let text = self.text()?;
         match choices.iter().find(|(name, _)| *name == text) {
             Some((_, choice)) => Some(*choice),
-            None => self.fault(format!("{text:?} is none of the words known here"), format!("write one of {names}")),
+            None => self
+                .fault(format!("{text:?} is none of the words known here"), format!("write one of {names}")),
         }
     }
 
     /// A path, which begins at the folder of the configuration file.
     pub(super) fn path(&self) -> Option<PathBuf> {
         let text = self.text()?;
-        if text.is_empty() { self.fault("it is empty", "write a path") } else { Some(self.reader.folder.join(text)) }
+        if text.is_empty() {
+            self.fault("it is empty", "write a path")
+        } else {
+            Some(self.reader.folder.join(text))
+        }
     }
 
     /// The path of a file that is there and can be read.
@@ -228,22 +239,31 @@ impl<'r> Field<'r> {
         self.fault(format!("the file {} cannot be read: {problem}", path.display()), fix)
     }
 
-    /// Every entry of a list; those at fault are left out.
-    pub(super) fn list<T>(&self, read: impl Fn(Field<'r>) -> Option<T>) -> Option<Vec<T>> {
-        let Value::List(items) = &self.node.value else { return self.wrong("a list", "put it in [ ]") };
-        let item = |(index, node)| Field { reader: self.reader, path: format!("{}[{index}]", self.path), node };
-        Some(items.iter().enumerate().map(item).filter_map(read).collect())
+    /// Every entry of a list, all of them good.
+    pub(super) fn list<T>(&self, read: impl Fn(&Field<'r>) -> Option<T>) -> Option<Vec<T>> {
+        self.items(read)?.into_iter().collect()
     }
 
-    /// A list, or one entry of it without brackets.
-    pub(super) fn one_or_more<T>(&self, read: impl Fn(Field<'r>) -> Option<T>) -> Option<Vec<T>> {
+    /// A list that is not empty.
+    pub(super) fn some<T>(&self, read: impl Fn(&Field<'r>) -> Option<T>) -> Option<Vec<T>> {
+        let list = self.list(read)?;
+        if list.is_empty() { self.fault("the list is empty", "give at least one entry") } else { Some(list) }
+    }
+
+    /// A list that is not empty, or one entry of it without brackets.
+    pub(super) fn one_or_more<T>(&self, read: impl Fn(&Field<'r>) -> Option<T>) -> Option<Vec<T>> {
         match &self.node.value {
-            Value::List(_) => self.list(read),
-            _ => {
-                let alone = Field { reader: self.reader, path: self.path.clone(), node: self.node };
-                Some(read(alone).into_iter().collect())
-            }
+            Value::List(_) => self.some(read),
+            _ => read(self).map(|alone| vec![alone]),
         }
+    }
+
+    /// What became of every entry of a list. All are read, so that the faults of all are told.
+    fn items<T>(&self, read: impl Fn(&Field<'r>) -> Option<T>) -> Option<Vec<Option<T>>> {
+        let Value::List(items) = &self.node.value else { return self.wrong("a list", "put it in [ ]") };
+        let item =
+            |(index, node)| Field { reader: self.reader, path: format!("{}[{index}]", self.path), node };
+        Some(items.iter().enumerate().map(item).map(|field| read(&field)).collect())
     }
 
     pub(super) fn table<T>(&self, read: impl FnOnce(&Table<'r>) -> Option<T>) -> Option<T> {

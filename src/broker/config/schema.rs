@@ -1,6 +1,7 @@
 //! The configuration's JSON Schema (draft 2020-12), for editors and checks.
 
 use super::unit::{DURATION_PATTERN, SIZE_PATTERN};
+use crate::model::Stage;
 use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
@@ -47,4 +48,9 @@ pub(super) fn time(_: &mut SchemaGenerator) -> Schema {
 
 pub(super) fn stage(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "enum": ["alpha", "beta", "stable", "deprecated", "retired"] })
+}
+
+/// The stage of a version that names none.
+pub(super) fn usual_stage() -> Stage {
+    Stage::Stable
 }

@@ -20,7 +20,7 @@ pub(super) enum Value {
     Text(String),
     Integer(i64),
     Float(f64),
-    Boolean(bool),
+    Boolean,
     Time(String),
     List(Vec<Node>),
     Table(BTreeMap<String, Node>),
@@ -35,7 +35,7 @@ impl Value {
             Value::Text(_) => "text",
             Value::Integer(_) => "a whole number",
             Value::Float(_) => "a number with a fraction",
-            Value::Boolean(_) => "true or false",
+            Value::Boolean => "true or false",
             Value::Time(_) => "a time",
             Value::List(_) => "a list",
             Value::Table(_) => "a table",
@@ -54,11 +54,20 @@ pub(super) fn parse(text: &str) -> (Node, Vec<Fault>) {
         fix: "see https://toml.io; text stands in quotes, a list in [ ], a section begins with [name]".into(),
     });
     let faults = faults.collect();
-    (Node { place: Place::File { line: 1, column: 1 }, value: Value::Table(entries(text, &table.into_inner())) }, faults)
+    (
+        Node {
+            place: Place::File { line: 1, column: 1 },
+            value: Value::Table(entries(text, &table.into_inner())),
+        },
+        faults,
+    )
 }
 
 /// Lays the variables `PORTOLAN__SECTION__KEY` over the file's values.
-pub(super) fn overlay(root: &mut Node, environment: impl IntoIterator<Item = (String, String)>) -> Vec<Fault> {
+pub(super) fn overlay(
+    root: &mut Node,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Vec<Fault> {
     let mut variables: Vec<_> =
         environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
     variables.sort();
@@ -92,7 +101,11 @@ fn put<'a>(at: &mut Node, mut path: impl Iterator<Item = &'a str>, node: Node) -
         Value::List(items) => {
             let count = items.len();
             let item = step.parse::<usize>().ok().and_then(|index| items.get_mut(index));
-            put(item.ok_or_else(|| format!("the list has {count} entries, and none is {step:?}"))?, path, node)
+            put(
+                item.ok_or_else(|| format!("the list has {count} entries, and none is {step:?}"))?,
+                path,
+                node,
+            )
         }
         _ => Err(format!("there is {kind} where {step:?} is looked for")),
     }
@@ -103,7 +116,9 @@ fn literal(name: &str, text: &str) -> Value {
     let source = format!("value = {text}");
     let Ok(table) = DeTable::parse(&source) else { return Value::Text(text.to_owned()) };
     let table = table.into_inner();
-    let Some(value) = table.get("value").filter(|_| table.len() == 1) else { return Value::Text(text.to_owned()) };
+    let Some(value) = table.get("value").filter(|_| table.len() == 1) else {
+        return Value::Text(text.to_owned());
+    };
     let mut node = node(&source, value.span().start, value.get_ref());
     relocate(&mut node, &Place::Environment(name.to_owned()));
     node.value
@@ -137,7 +152,7 @@ fn node(text: &str, start: usize, value: &DeValue<'_>) -> Node {
             Ok(number) => Value::Float(number),
             Err(_) => Value::Unreadable(number.to_string()),
         },
-        DeValue::Boolean(truth) => Value::Boolean(*truth),
+        DeValue::Boolean(_) => Value::Boolean,
         DeValue::Datetime(time) => Value::Time(time.to_string()),
         DeValue::Array(items) => {
             Value::List(items.iter().map(|item| node(text, item.span().start, item.get_ref())).collect())

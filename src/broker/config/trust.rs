@@ -40,9 +40,14 @@ pub(super) struct Domains {
 }
 
 pub(super) fn tls(table: &Table<'_>) -> Option<Tls> {
-    let certificate = table.need("certificate", "give the PEM file of the broker's certificate: certificate = \"certs/broker.pem\"");
+    let certificate = table.need(
+        "certificate",
+        "give the PEM file of the broker's certificate: certificate = \"certs/broker.pem\"",
+    );
     let certificate = certificate.and_then(|file| file.file());
-    let key = table.need("key", "give the PEM file of the broker's private key: key = \"certs/broker-key.pem\"").and_then(|file| file.file());
+    let key = table
+        .need("key", "give the PEM file of the broker's private key: key = \"certs/broker-key.pem\"")
+        .and_then(|file| file.file());
     Some(Tls { certificate: certificate?, key: key? })
 }
 
@@ -51,9 +56,8 @@ pub(super) fn domains(root: &Table<'_>) -> Domains {
     let suffixes = RefCell::new(BTreeSet::new());
     let read = root.entries("trust_domains", |table| domain(table, &names, &suffixes));
     let names = names.into_inner();
-    if !root.has("trust_domains") {
-        root.missing("trust_domains", "name at least one organisation: [[trust_domains]] with name and bundle");
-    }
+    root.need("trust_domains", "name at least one organisation: [[trust_domains]] with name and bundle")
+        .and_then(|list| list.some(|_| Some(())));
     Domains { read, names }
 }
 
@@ -63,13 +67,19 @@ fn domain(
     suffixes: &RefCell<BTreeSet<String>>,
 ) -> Option<TrustDomain> {
     let name = table.need("name", "name the trust domain: name = \"payments.example\"").and_then(|field| {
-        let name = field.parsed(model::TrustDomain::parse, "write the name as it stands in the SPIFFE ids")?;
+        let name =
+            field.parsed(model::TrustDomain::parse, "write the name as it stands in the SPIFFE ids")?;
         if names.borrow_mut().insert(name.clone()) {
             return Some(name);
         }
-        field.fault(format!("the trust domain {name} is already there"), "put all its roots into one bundle, and name it once")
+        field.fault(
+            format!("the trust domain {name} is already there"),
+            "put all its roots into one bundle, and name it once",
+        )
     });
-    let bundle = table.need("bundle", "give the PEM file with the organisation's root certificates").and_then(|file| file.file());
+    let bundle = table
+        .need("bundle", "give the PEM file with the organisation's root certificates")
+        .and_then(|file| file.file());
     let crl = table.get("crl").map_or(Some(None), |file| file.file().map(Some));
     let dns_suffixes = table.get("dns_suffixes").map_or(Some(Vec::new()), |field| {
         field.list(|item| {
@@ -87,6 +97,8 @@ fn suffix(text: &str) -> Result<String, String> {
     // A platform name has exactly the form of a lower-case DNS name.
     match model::PlatformName::parse(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err(format!("{text:?} is not a DNS suffix: lower-case labels joined by dots, no leading dot")),
+        Err(_) => {
+            Err(format!("{text:?} is not a DNS suffix: lower-case labels joined by dots, no leading dot"))
+        }
     }
 }

@@ -235,7 +235,9 @@ pub(super) fn timeouts(table: &Table<'_>) -> Option<Timeouts> {
 }
 
 pub(super) fn drain(table: &Table<'_>) -> Option<Drain> {
-    let deadline = table.get("deadline").map_or(Some(Drain::default().deadline), |field| field.duration(Duration::ZERO..=HOUR));
+    let deadline = table
+        .get("deadline")
+        .map_or(Some(Drain::default().deadline), |field| field.duration(Duration::ZERO..=HOUR));
     Some(Drain { deadline: deadline? })
 }
 
@@ -253,7 +255,9 @@ pub(super) fn health(table: &Table<'_>) -> Option<Health> {
 
 pub(super) fn endpoints(table: &Table<'_>) -> Option<Endpoints> {
     let network = "write networks such as [\"127.0.0.0/8\", \"::1/128\"]";
-    let allow = table.get("allow").map_or(Some(Vec::new()), |list| list.list(|item| item.parsed(Network::parse, network)));
+    let allow = table
+        .get("allow")
+        .map_or(Some(Vec::new()), |list| list.list(|item| item.parsed(Network::parse, network)));
     Some(Endpoints { allow: allow? })
 }
 
@@ -263,7 +267,10 @@ pub(super) fn log(table: &Table<'_>) -> Option<Log> {
     let format = table.get("format").map_or(Some(or.format), |field| field.choice(&forms));
     let filter = table.get("filter").map_or(Some(or.filter), |field| {
         let check = |text: &str| tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned());
-        field.parsed(check, "write a level (error, warn, info, debug, trace), or part=level pairs joined by commas")
+        field.parsed(
+            check,
+            "write a level (error, warn, info, debug, trace), or part=level pairs joined by commas",
+        )
     });
     Some(Log { format: format?, filter: filter? })
 }

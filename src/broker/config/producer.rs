@@ -1,8 +1,8 @@
-//! What is declared by hand: platforms, and producers that cannot register.
+//! Producers that cannot register by themselves, declared by hand.
 
-use super::reader::{Field, Table, nearest};
+use super::platform::{Platform, Platforms, reference};
+use super::reader::{Field, Table};
 use super::schema;
-use super::trust::Domains;
 use crate::model::{
     self, Address, CapabilityId, Identity, Offer, PlatformName, ProducerId, ProducerName, Registration,
     ServiceName, ServicePrefix, Slo, Stage, Visibility,
@@ -10,7 +10,7 @@ use crate::model::{
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const STAGES: [(&str, Stage); 5] = [
@@ -20,24 +20,6 @@ const STAGES: [(&str, Stage); 5] = [
     ("deprecated", Stage::Deprecated),
     ("retired", Stage::Retired),
 ];
-
-/// A registry of capabilities, run by one organisation.
-#[derive(Debug, Clone, PartialEq, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Platform {
-    /// Its DNS-like name, unique in the federation: `payments.example`.
-    #[schemars(with = "String")]
-    pub name: PlatformName,
-    /// The trust domain whose identities speak for it.
-    #[schemars(with = "String")]
-    pub trust_domain: model::TrustDomain,
-    /// A name for people.
-    #[schemars(default)]
-    pub display_name: String,
-    /// What its services' names begin with, in whole segments: `acme.ledger` covers `acme.ledger.v1.Ledger`. Never `grpc`, `google` or `portolan`. Where two platforms hold one prefix, the first to register a name keeps it.
-    #[schemars(with = "Vec<String>", length(min = 1))]
-    pub service_prefixes: Vec<ServicePrefix>,
-}
 
 /// A producer that cannot register by itself. It needs no lease: it is there until the file says otherwise.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
@@ -99,7 +81,7 @@ pub struct Capability {
     /// How to reach the owner: an address, a channel, a URL.
     pub contact: String,
     /// How far it is in its life.
-    #[schemars(schema_with = "schema::stage", default, extend("default" = "stable"))]
+    #[schemars(schema_with = "schema::stage", default = "schema::usual_stage", extend("default" = "stable"))]
     pub stage: Stage,
     /// Since when it is deprecated (RFC 9745).
     #[schemars(schema_with = "schema::time", default)]
@@ -116,24 +98,6 @@ pub struct Capability {
     /// What the owner promises: the 99th percentile of the latency of unary calls.
     #[schemars(schema_with = "schema::duration", default)]
     pub latency_p99: Option<Duration>,
-}
-
-/// The platforms that were read, and of each by name, also of those at fault, what is known.
-pub(super) struct Platforms {
-    pub(super) read: Vec<Platform>,
-    known: BTreeMap<PlatformName, Option<Platform>>,
-}
-
-impl Platform {
-    /// The noun it declares.
-    pub fn model(&self) -> model::Platform {
-        model::Platform {
-            name: self.name.clone(),
-            display_name: self.display_name.clone(),
-            trust_domain: self.trust_domain.clone(),
-            service_prefixes: self.service_prefixes.clone(),
-        }
-    }
 }
 
 impl Producer {
@@ -173,35 +137,6 @@ impl Capability {
     }
 }
 
-pub(super) fn platforms(root: &Table<'_>, domains: &Domains) -> Platforms {
-    let known = RefCell::new(BTreeMap::new());
-    let read = root.entries("platforms", |table| {
-        let name = table.need("name", "name the platform: name = \"payments.example\"").and_then(|field| {
-            let name = field.parsed(PlatformName::parse, "write a DNS-like name")?;
-            if known.borrow_mut().insert(name.clone(), None).is_none() {
-                return Some(name);
-            }
-            field.fault(format!("the platform {name} is already there"), "give each platform a name of its own")
-        });
-        let trust_domain = table
-            .need("trust_domain", "say whose identities speak for the platform: trust_domain = \"payments.example\"")
-            .and_then(|field| reference(&field, model::TrustDomain::parse, &domains.names, "trust_domains"));
-        let display_name = table.get("display_name").map_or(Some(String::new()), |field| field.text().map(str::to_owned));
-        let service_prefixes = table
-            .need("service_prefixes", "say what its services' names begin with: service_prefixes = [\"acme.ledger\"]")
-            .and_then(|field| at_least_one(&field, field.list(|item| prefix(&item))));
-        let platform = Platform {
-            name: name?,
-            trust_domain: trust_domain?,
-            display_name: display_name?,
-            service_prefixes: service_prefixes?,
-        };
-        known.borrow_mut().insert(platform.name.clone(), Some(platform.clone()));
-        Some(platform)
-    });
-    Platforms { read, known: known.into_inner() }
-}
-
 pub(super) fn producers(root: &Table<'_>, platforms: &Platforms) -> Vec<Producer> {
     let names: BTreeSet<_> = platforms.known.keys().cloned().collect();
     let seen = RefCell::new(BTreeSet::new());
@@ -215,18 +150,24 @@ pub(super) fn producers(root: &Table<'_>, platforms: &Platforms) -> Vec<Producer
             if platform.is_none() || seen.borrow_mut().insert((platform.clone(), id.clone())) {
                 return Some(id);
             }
-            field.fault(format!("the producer {id} of this platform is already there"), "put all its endpoints and capabilities into one entry")
+            field.fault(
+                format!("the producer {id} of this platform is already there"),
+                "put all its endpoints and capabilities into one entry",
+            )
         });
         let identity = table
-            .need("identity", "say what its certificate carries: identity = \"spiffe://payments.example/ledger\"")
+            .need(
+                "identity",
+                "say what its certificate carries: identity = \"spiffe://payments.example/ledger\"",
+            )
             .and_then(|field| identity(&field, home));
         let endpoints = table
             .need("endpoints", "say where it listens: endpoints = [{ address = \"10.0.0.1:50051\" }]")
-            .and_then(|field| at_least_one(&field, field.list(|item| item.table(endpoint))));
+            .and_then(|field| field.some(|item| item.table(endpoint)));
         let versions = RefCell::new(BTreeSet::new());
         let capabilities = table
             .need("capabilities", "say what it serves: [[producers.capabilities]]")
-            .and_then(|field| at_least_one(&field, field.list(|item| item.table(|table| capability(table, home, &versions)))));
+            .and_then(|field| field.some(|item| item.table(|table| capability(table, home, &versions))));
         Some(Producer {
             platform: platform?,
             id: id?,
@@ -238,7 +179,9 @@ pub(super) fn producers(root: &Table<'_>, platforms: &Platforms) -> Vec<Producer
 }
 
 fn endpoint(table: &Table<'_>) -> Option<Endpoint> {
-    let address = table.need("address", "write address = \"host:port\"").and_then(|field| field.parsed(Address::parse, "write \"host:port\""));
+    let address = table
+        .need("address", "write address = \"host:port\"")
+        .and_then(|field| field.parsed(Address::parse, "write \"host:port\""));
     let locality = table.get("locality").map_or(Some(String::new()), |field| field.text().map(str::to_owned));
     let weight = table.get("weight").map_or(Some(1), |field| field.whole(1..=1000));
     Some(Endpoint { address: address?, locality: locality?, weight: weight? as u16 })
@@ -253,7 +196,12 @@ fn capability(
         .need("name", "name the capability: name = \"ledger\"")
         .and_then(|field| field.parsed(CapabilityId::parse, "write a name such as \"ledger\""));
     let version = table.need("version", "give its semantic version: version = \"1.0.0\"").and_then(|field| {
-        let version = field.parsed(|text| semver::Version::parse(text).map_err(|e| format!("{text:?} is not a semantic version: {e}")), "write major.minor.patch, such as \"1.0.0\"")?;
+        let version = field.parsed(
+            |text| {
+                semver::Version::parse(text).map_err(|e| format!("{text:?} is not a semantic version: {e}"))
+            },
+            "write major.minor.patch, such as \"1.0.0\"",
+        )?;
         match &name {
             Some(name) if !seen.borrow_mut().insert((name.clone(), version.clone())) => {
                 field.fault(format!("version {version} of {name} is already there"), "list each version once")
@@ -263,17 +211,19 @@ fn capability(
     });
     let services = table
         .need("services", "name its gRPC services: services = [\"acme.ledger.v1.Ledger\"]")
-        .and_then(|field| at_least_one(&field, field.list(|item| service(&item, home))));
+        .and_then(|field| field.some(|item| service(item, home)));
     let words = |name, fix| table.need(name, fix).and_then(|field| field.words(fix));
     let owner = words("owner", "name the team that owns it: owner = \"team-ledger\"");
     let contact = words("contact", "say how to reach the owner: contact = \"ledger@payments.example\"");
     let descriptor_set = table.get("descriptor_set").map_or(Some(None), |field| bytes(&field).map(Some));
-    let description = table.get("description").map_or(Some(String::new()), |field| field.text().map(str::to_owned));
-    let stage = table.get("stage").map_or(Some(Stage::Stable), |field| field.choice(&STAGES));
+    let description =
+        table.get("description").map_or(Some(String::new()), |field| field.text().map(str::to_owned));
+    let stage = table.get("stage").map_or(Some(schema::usual_stage()), |field| field.choice(&STAGES));
     let time = |name| table.get(name).map_or(Some(None), |field| field.time().map(Some));
     let (deprecation_time, sunset_time) = (time("deprecation_time"), time("sunset_time"));
     let visible = table.get("visibility").map_or(Some(Visibility::default()), |field| visibility(&field));
-    let availability_percent = table.get("availability_percent").map_or(Some(None), |field| percent(&field).map(Some));
+    let availability_percent =
+        table.get("availability_percent").map_or(Some(None), |field| percent(&field).map(Some));
     let latency_p99 = table.get("latency_p99").map_or(Some(None), |field| {
         field.duration(Duration::from_millis(1)..=Duration::from_secs(3600)).map(Some)
     });
@@ -296,8 +246,8 @@ fn capability(
 
 fn identity(field: &Field<'_>, home: Option<&Platform>) -> Option<Identity> {
     let fix = "write a SPIFFE id, or dns:name";
-    // Without its platform the identity can only be judged by its form.
-    let Some(home) = home else { return field.parsed(Identity::parse_spiffe, fix) };
+    // Without its platform nothing can be said about it; the platform's own fault is told.
+    let home = home?;
     let identity = field.parsed(|text| Identity::parse(text, &home.trust_domain), fix)?;
     if identity.trust_domain == home.trust_domain {
         return Some(identity);
@@ -308,24 +258,17 @@ fn identity(field: &Field<'_>, home: Option<&Platform>) -> Option<Identity> {
     )
 }
 
-fn prefix(field: &Field<'_>) -> Option<ServicePrefix> {
-    let prefix = field.parsed(ServicePrefix::parse, "write the first segments of the names, such as \"acme.ledger\"")?;
-    match ServiceName::parse(prefix.as_str()) {
-        Ok(name) if name.is_reserved() => {
-            field.fault(format!("{prefix} is reserved"), "grpc, google and portolan are granted to no platform")
-        }
-        _ => Some(prefix),
-    }
-}
-
 fn service(field: &Field<'_>, home: Option<&Platform>) -> Option<ServiceName> {
-    let service = field.parsed(ServiceName::parse, "write the full name, such as \"acme.ledger.v1.Ledger\"")?;
+    let service =
+        field.parsed(ServiceName::parse, "write the full name, such as \"acme.ledger.v1.Ledger\"")?;
     if service.is_reserved() {
-        return field.fault(format!("{service} is reserved"), "grpc, google and portolan are offered by no platform");
+        return field
+            .fault(format!("{service} is reserved"), "grpc, google and portolan are offered by no platform");
     }
     match home {
         Some(home) if !home.service_prefixes.iter().any(|prefix| prefix.covers(&service)) => {
-            let granted = home.service_prefixes.iter().map(ServicePrefix::as_str).collect::<Vec<_>>().join(", ");
+            let granted =
+                home.service_prefixes.iter().map(ServicePrefix::as_str).collect::<Vec<_>>().join(", ");
             field.fault(
                 format!("{service} stands under no prefix of {}", home.name),
                 format!("offer it under {granted}, or add its prefix to the platform's service_prefixes"),
@@ -336,15 +279,14 @@ fn service(field: &Field<'_>, home: Option<&Platform>) -> Option<ServiceName> {
 }
 
 fn visibility(field: &Field<'_>) -> Option<Visibility> {
-    let everyone = RefCell::new(false);
-    let platforms = field.list(|item| {
-        if item.text()? == "*" {
-            *everyone.borrow_mut() = true;
-            return None;
-        }
-        item.parsed(PlatformName::parse, "write platform names, or \"*\" for all")
+    let platforms = field.list(|item| match item.text()? {
+        "*" => Some(None),
+        _ => item.parsed(PlatformName::parse, "write platform names, or \"*\" for all").map(Some),
     })?;
-    Some(Visibility { everyone: everyone.into_inner(), platforms: platforms.into_iter().collect() })
+    Some(Visibility {
+        everyone: platforms.contains(&None),
+        platforms: platforms.into_iter().flatten().collect(),
+    })
 }
 
 fn percent(field: &Field<'_>) -> Option<f64> {
@@ -352,41 +294,18 @@ fn percent(field: &Field<'_>) -> Option<f64> {
     if percent > 0.0 && percent <= 100.0 {
         return Some(percent);
     }
-    field.fault(format!("{percent} is out of range"), "write a percentage above 0 and up to 100, such as 99.9")
+    field
+        .fault(format!("{percent} is out of range"), "write a percentage above 0 and up to 100, such as 99.9")
 }
 
 fn bytes(field: &Field<'_>) -> Option<Vec<u8>> {
     let path = field.file()?;
     match std::fs::read(&path) {
-        Ok(bytes) if bytes.is_empty() => field.fault(format!("{} is empty", path.display()), "write it with: buf build -o FILE"),
+        Ok(bytes) if bytes.is_empty() => {
+            field.fault(format!("{} is empty", path.display()), "write it with: buf build -o FILE")
+        }
         Ok(bytes) => Some(bytes),
-        Err(error) => field.fault(format!("{} cannot be read: {error}", path.display()), "make it readable to the broker"),
-    }
-}
-
-/// A name that must be declared elsewhere in the file.
-fn reference<T: Ord + std::fmt::Display, E: std::fmt::Display>(
-    field: &Field<'_>,
-    parse: impl Fn(&str) -> Result<T, E>,
-    declared: &BTreeSet<T>,
-    list: &str,
-) -> Option<T> {
-    let name = field.parsed(parse, "write the name as it is declared")?;
-    if declared.contains(&name) {
-        return Some(name);
-    }
-    let text = name.to_string();
-    let known: Vec<String> = declared.iter().map(T::to_string).collect();
-    let fix = match nearest(&text, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean {near:?}?"),
-        None => format!("add it to [[{list}]]; known are: {}", if known.is_empty() { "none".into() } else { known.join(", ") }),
-    };
-    field.fault(format!("{text:?} is not declared in [[{list}]]"), fix)
-}
-
-fn at_least_one<T>(field: &Field<'_>, list: Option<Vec<T>>) -> Option<Vec<T>> {
-    match field.is_empty_list() {
-        true => field.fault("the list is empty", "give at least one entry"),
-        false => list,
+        Err(error) => field
+            .fault(format!("{} cannot be read: {error}", path.display()), "make it readable to the broker"),
     }
 }
