@@ -6,6 +6,8 @@ pub mod access;
 pub mod api;
 pub mod broker;
 pub mod catalog;
+pub mod cli;
+pub mod client;
 pub mod identity;
 pub mod lifecycle;
 pub mod model;
