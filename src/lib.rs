@@ -15,4 +15,5 @@ pub mod relay;
 pub mod status;
 pub mod store;
 pub mod transport;
+pub mod uplink;
 pub mod wire;

@@ -84,9 +84,8 @@ impl Connection {
 
     /// Whether new requests may be sent on it: neither side has said goodbye.
     pub fn is_open(&self) -> bool {
-        let dead = self.link.retired.load(Ordering::Relaxed) || self.link.closed.is_cancelled();
         let ready = || self.requests.clone().poll_ready(&mut Context::from_waker(Waker::noop()));
-        !dead && matches!(ready(), Poll::Ready(Ok(())))
+        !self.link.closed.is_cancelled() && matches!(ready(), Poll::Ready(Ok(())))
     }
 
     /// Whether it is open and carries less than it may.
@@ -98,17 +97,6 @@ impl Connection {
     /// `max_local_error_resets`, so that it should be retired before.
     pub fn faults(&self) -> usize {
         self.link.faults.load(Ordering::Relaxed)
-    }
-
-    /// Takes no new requests; what is open finishes.
-    pub fn retire(&self) {
-        self.link.retired.store(true, Ordering::Relaxed);
-    }
-
-    /// Ends it at once, with all its streams.
-    pub fn cut(&self) {
-        self.link.retired.store(true, Ordering::Relaxed);
-        self.link.cut.cancel();
     }
 
     /// Waits until the connection is over and says why.
@@ -125,16 +113,19 @@ impl std::fmt::Debug for Connection {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
-    /// Moves bytes until the connection is over. Dropping it cuts the connection.
-    pub async fn run(mut self) {
-        let cut = self.ended.0.cut.clone();
+    /// Moves bytes until the connection is over and says why. Dropping it cuts the connection.
+    pub async fn run(self) -> Error {
+        self.run_until(std::future::pending()).await
+    }
+
+    /// [`run`](Self::run), cut for the reason that `cut` gives.
+    pub async fn run_until(mut self, cut: impl Future<Output = &'static str>) -> Error {
         let cause = tokio::select! {
             biased;
-            () = cut.cancelled() => Error::Closed("cut by us"),
             cause = poll_fn(|cx| self.poll(cx)) => cause,
+            why = cut => Error::Closed(why),
         };
-        // Only the first cause counts.
-        let _ = self.ended.0.cause.set(cause);
+        self.ended.0.cause.get_or_init(|| cause).clone()
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
@@ -201,8 +192,6 @@ struct Link {
     in_flight: AtomicUsize,
     faults: AtomicUsize,
     heard: AtomicBool,
-    retired: AtomicBool,
-    cut: CancellationToken,
     closed: CancellationToken,
     cause: OnceLock<Error>,
 }
@@ -215,8 +204,6 @@ impl Link {
             in_flight: AtomicUsize::new(0),
             faults: AtomicUsize::new(0),
             heard: AtomicBool::new(false),
-            retired: AtomicBool::new(false),
-            cut: CancellationToken::new(),
             closed: CancellationToken::new(),
             cause: OnceLock::new(),
         }
@@ -293,10 +280,6 @@ impl Lease {
     fn take(link: &Arc<Link>, limit: usize) -> Result<Self, Error> {
         let more = |open: usize| (open < limit).then_some(open + 1);
         match link.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(_) if link.retired.load(Ordering::Relaxed) => {
-                let _back = Self(link.clone());
-                Err(Error::Unsent(Box::new(Error::Closed("retired"))))
-            }
             Ok(_) => Ok(Self(link.clone())),
             Err(_) => Err(Error::AtCapacity { limit }),
         }

@@ -1,0 +1,129 @@
+//! Why there is no connection to an endpoint.
+
+use crate::identity::Refusal;
+use crate::model::Address;
+use crate::transport;
+use jiff::Timestamp;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why there is no connection to an endpoint. Cheap to clone: all who wait for one dial get its error.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The name of the host leads nowhere.
+    #[error("{address}: the host name cannot be resolved: {cause}")]
+    Unresolved {
+        /// The endpoint.
+        address: Address,
+        /// What the resolver said.
+        cause: Arc<io::Error>,
+    },
+    /// Nobody listens there, or the network does not lead there.
+    #[error("{address}: cannot connect: {cause}")]
+    Unconnected {
+        /// The endpoint.
+        address: Address,
+        /// What the system said of the last address that was tried.
+        cause: Arc<io::Error>,
+    },
+    /// It took too long.
+    #[error("{address}: {phase} took longer than {after:?}")]
+    TimedOut {
+        /// The endpoint.
+        address: Address,
+        /// What was being done.
+        phase: &'static str,
+        /// The whole time that a dial may take.
+        after: Duration,
+    },
+    /// We do not believe whoever answers there.
+    #[error("{address}: refused by us: {refusal}")]
+    Untrusted {
+        /// The endpoint.
+        address: Address,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Whoever answers there does not believe us, or does not speak TLS 1.2 or 1.3 with HTTP/2.
+    #[error("{address}: the handshake failed: {refusal}")]
+    Handshake {
+        /// The endpoint.
+        address: Address,
+        /// What TLS said.
+        refusal: Refusal,
+    },
+    /// TLS stands, and HTTP/2 does not.
+    #[error("{address}: HTTP/2 failed: {}", chain(cause))]
+    Http2 {
+        /// The endpoint.
+        address: Address,
+        /// What HTTP/2 said.
+        cause: transport::Error,
+    },
+    /// The last dial failed, and it is too early for another.
+    #[error("failing since {since:.0}, the next attempt in {left:.0?}; the last: {last}")]
+    BackingOff {
+        /// Since when every dial has failed.
+        since: Timestamp,
+        /// When the next dial may be.
+        left: Duration,
+        /// How the last one failed.
+        last: Box<Error>,
+    },
+    /// All connections that this tenant may have to the endpoint are full.
+    #[error("{address}: all {connections} connections are full")]
+    AtCapacity {
+        /// The endpoint.
+        address: Address,
+        /// How many there are.
+        connections: usize,
+    },
+}
+
+impl Error {
+    /// The endpoint that it is about.
+    pub fn address(&self) -> &Address {
+        match self {
+            Error::Unresolved { address, .. }
+            | Error::Unconnected { address, .. }
+            | Error::TimedOut { address, .. }
+            | Error::Untrusted { address, .. }
+            | Error::Handshake { address, .. }
+            | Error::Http2 { address, .. }
+            | Error::AtCapacity { address, .. } => address,
+            Error::BackingOff { last, .. } => last.address(),
+        }
+    }
+
+    /// Since when it has been so, if it is not new.
+    pub fn since(&self) -> Option<Timestamp> {
+        match self {
+            Error::BackingOff { since, .. } => Some(*since),
+            _ => None,
+        }
+    }
+
+    /// The reason for programs: `UPPER_SNAKE_CASE`, as in a condition and in `ErrorInfo`.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Error::Unresolved { .. } => "HOST_UNRESOLVED",
+            Error::Unconnected { .. } => "CONNECTION_REFUSED",
+            Error::TimedOut { .. } => "CONNECT_TIMEOUT",
+            Error::Untrusted { refusal, .. } => match refusal {
+                Refusal::WrongIdentity { .. } | Refusal::WrongDomain { .. } => "WRONG_IDENTITY",
+                _ => "CERTIFICATE_REFUSED",
+            },
+            Error::Handshake { .. } => "HANDSHAKE_FAILED",
+            Error::Http2 { .. } => "HTTP2_FAILED",
+            Error::BackingOff { last, .. } => last.reason(),
+            Error::AtCapacity { .. } => "AT_CAPACITY",
+        }
+    }
+}
+
+/// An error with all its sources, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(error.source(), |error| error.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
+}

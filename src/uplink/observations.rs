@@ -1,0 +1,163 @@
+//! What probing has shown of each endpoint: one writer, cheap readers.
+
+use crate::model::{Address, ProducerName, ServiceName, State};
+use arc_swap::{ArcSwap, Guard};
+use jiff::Timestamp;
+use rpds::HashTrieMapSync;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How an endpoint is, as one look saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// How it is.
+    pub state: State,
+    /// Whether it answered at all.
+    pub is_reachable: bool,
+    /// Why, for programs: `UPPER_SNAKE_CASE`.
+    pub reason: &'static str,
+    /// Why, for people.
+    pub message: String,
+    /// How each service is that was asked for by name; empty where the endpoint does not tell them apart.
+    pub services: BTreeMap<ServiceName, State>,
+}
+
+/// The last look at an endpoint, and since when it has looked like that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// How it is.
+    pub state: State,
+    /// Whether it answered at all.
+    pub is_reachable: bool,
+    /// Why, for programs: `UPPER_SNAKE_CASE`.
+    pub reason: &'static str,
+    /// Why, for people.
+    pub message: String,
+    /// How each service is that was asked for by name.
+    pub services: BTreeMap<ServiceName, State>,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// When it was last looked at.
+    pub observed: Timestamp,
+}
+
+/// What has been seen, at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Seen(HashTrieMapSync<ProducerName, Endpoints>);
+
+/// Few for each producer: a search is quicker than a hash.
+type Endpoints = Arc<[(Address, Arc<Observation>)]>;
+
+/// Reads what has been seen. Clones see the same.
+#[derive(Debug, Clone, Default)]
+pub struct Observations(Arc<ArcSwap<Seen>>);
+
+/// The sole way to change what [`Observations`] show.
+#[derive(Debug, Default)]
+pub struct Observer {
+    seen: Observations,
+}
+
+impl Observation {
+    /// How one service is there: what was said of it by name, else of the whole.
+    pub fn of(&self, service: &str) -> State {
+        self.services.get(service).copied().unwrap_or(self.state)
+    }
+}
+
+impl Seen {
+    /// The last look at an endpoint; `None` if nobody has looked yet.
+    pub fn get(&self, producer: &ProducerName, address: &Address) -> Option<&Arc<Observation>> {
+        self.0.get(producer)?.iter().find(|(at, _)| at == address).map(|(_, observation)| observation)
+    }
+}
+
+impl Observations {
+    /// What has been seen until now.
+    pub fn load(&self) -> Guard<Arc<Seen>> {
+        self.0.load()
+    }
+}
+
+impl Observer {
+    /// Has seen nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// For those who only read.
+    pub fn reader(&self) -> Observations {
+        self.seen.clone()
+    }
+
+    /// Notes a look. True if it differs from the last one in more than its time.
+    pub fn record(&mut self, producer: &ProducerName, address: &Address, look: Look, now: Timestamp) -> bool {
+        let seen = self.seen.load();
+        let before = seen.get(producer, address);
+        let since = before.filter(|before| before.state == look.state).map_or(now, |before| before.since);
+        let Look { state, is_reachable, reason, message, services } = look;
+        let after = Observation { state, is_reachable, reason, message, services, since, observed: now };
+        let is_new = before.is_none_or(|before| Observation { observed: now, ..(**before).clone() } != after);
+
+        let others = seen.0.get(producer).into_iter().flat_map(|endpoints| endpoints.iter());
+        let others = others.filter(|(at, _)| at != address).cloned();
+        let endpoints: Endpoints = others.chain([(address.clone(), Arc::new(after))]).collect();
+        self.publish(seen.0.insert(producer.clone(), endpoints));
+        is_new
+    }
+
+    /// Forgets endpoints that are no longer registered.
+    pub fn retain(&mut self, keep: impl Fn(&ProducerName, &Address) -> bool) {
+        let seen = self.seen.load();
+        let mut left = seen.0.clone();
+        for (producer, endpoints) in seen.0.iter() {
+            let kept: Endpoints = endpoints.iter().filter(|(at, _)| keep(producer, at)).cloned().collect();
+            if kept.is_empty() {
+                left.remove_mut(producer);
+            } else if kept.len() < endpoints.len() {
+                left.insert_mut(producer.clone(), kept);
+            }
+        }
+        self.publish(left);
+    }
+
+    fn publish(&self, seen: HashTrieMapSync<ProducerName, Endpoints>) {
+        self.seen.0.store(Arc::new(Seen(seen)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(state: State, message: &str) -> Look {
+        let services = BTreeMap::from([(ServiceName::parse("a.v1.A").unwrap(), State::NotServing)]);
+        Look { state, is_reachable: true, reason: "TEST", message: message.into(), services }
+    }
+
+    #[test]
+    fn a_state_keeps_its_since_until_it_changes() {
+        let (name, address) =
+            (ProducerName::parse("platforms/p/producers/x").unwrap(), Address::parse("h:1").unwrap());
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut observer = Observer::new();
+        let reader = observer.reader();
+        assert!(reader.load().get(&name, &address).is_none());
+
+        assert!(observer.record(&name, &address, look(State::Serving, ""), at(1)));
+        assert!(!observer.record(&name, &address, look(State::Serving, ""), at(2)), "only the time differs");
+        assert!(observer.record(&name, &address, look(State::Serving, "slow"), at(3)));
+        let seen = reader.load().get(&name, &address).unwrap().clone();
+        assert_eq!((seen.since, seen.observed), (at(1), at(3)));
+        assert_eq!((seen.of("a.v1.A"), seen.of("b.v1.B")), (State::NotServing, State::Serving));
+
+        assert!(observer.record(&name, &address, look(State::NotServing, ""), at(4)));
+        assert_eq!(reader.load().get(&name, &address).unwrap().since, at(4));
+
+        let other = Address::parse("h:2").unwrap();
+        observer.record(&name, &other, look(State::Serving, ""), at(5));
+        observer.retain(|_, at| *at == other);
+        assert!(reader.load().get(&name, &address).is_none());
+        assert!(reader.load().get(&name, &other).is_some());
+    }
+}

@@ -1,0 +1,177 @@
+//! The connections of one worker thread: dialled once for all who wait, lent while they have room, kept apart by tenant.
+
+use super::dial::{Dialled, Dialler};
+use super::slot::{Lent, Slot};
+use super::{Error, Settings};
+use crate::identity::{Credentials, Trust};
+use crate::lifecycle;
+use crate::model::{Address, Endpoint, Identity, Producer, TrustDomain};
+use crate::transport::client;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// A connection that ends sooner than this counts as a failed dial; one that lives longer ends the back-off.
+const PROBATION: Duration = Duration::from_secs(1);
+
+/// The connections of one worker thread to producers. Clones are the same pool.
+///
+/// A connection is never shared by consumers of two trust domains: one's cancellations and stalled readers must not
+/// reach another's calls.
+#[derive(Clone)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    address: Address,
+    identity: Identity,
+    tenant: TrustDomain,
+}
+
+struct Shared {
+    dialler: Dialler,
+    credentials: watch::Receiver<u64>,
+    slots: Mutex<HashMap<Key, Slot>>,
+}
+
+impl Pool {
+    /// An empty pool. Its connections will live on the runtime on which they are asked for.
+    pub fn new(trust: Trust, credentials: Credentials, settings: Settings) -> Self {
+        let revision = credentials.changed();
+        let dialler = Dialler { trust, credentials, settings };
+        let shared = Shared { dialler, credentials: revision, slots: Mutex::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// A ready connection to `endpoint` of `producer` for consumers of `tenant`, dialled if there is none with room.
+    ///
+    /// After a failed dial it fails at once until the pause is over; another endpoint may then be tried.
+    pub async fn connection(
+        &self,
+        producer: &Producer,
+        endpoint: &Endpoint,
+        tenant: &TrustDomain,
+    ) -> Result<client::Connection, Error> {
+        let key = Key {
+            address: endpoint.address.clone(),
+            identity: producer.identity.clone(),
+            tenant: tenant.clone(),
+        };
+        let mut waited = false;
+        loop {
+            let over = match self.shared.lend(&key, waited) {
+                Lent::Ready(connection) => return Ok(connection),
+                Lent::Failed(error) => return Err(error),
+                Lent::Wait(over) => over,
+                Lent::Dial(over) => {
+                    // Its own task: others wait for it too, and this caller may give up.
+                    lifecycle::spawn(
+                        "uplink connection",
+                        live(self.shared.clone(), key.clone(), over.clone()),
+                    );
+                    over
+                }
+            };
+            over.cancelled().await;
+            waited = true;
+        }
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("slots", &self.shared.slots().len()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lend(&self, key: &Key, waited: bool) -> Lent {
+        let credentials = *self.credentials.borrow();
+        let mut slots = self.slots();
+        let settings = &self.dialler.settings;
+        match slots.get_mut(key) {
+            Some(slot) => slot.lend(&key.address, settings, credentials, waited),
+            None => {
+                slots.retain(|_, slot| !slot.prune(settings, credentials));
+                slots.entry(key.clone()).or_default().lend(&key.address, settings, credentials, waited)
+            }
+        }
+    }
+
+    fn with<T>(&self, key: &Key, act: impl FnOnce(&mut Slot, &Settings) -> T) -> T {
+        act(self.slots().entry(key.clone()).or_default(), &self.dialler.settings)
+    }
+
+    fn prune(&self, key: &Key) {
+        let credentials = *self.credentials.borrow();
+        let mut slots = self.slots();
+        if slots.get_mut(key).is_some_and(|slot| slot.prune(&self.dialler.settings, credentials)) {
+            slots.remove(key);
+        }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<Key, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The whole life of one connection: dialled, kept, watched, forgotten.
+async fn live(shared: Arc<Shared>, key: Key, over: CancellationToken) {
+    let over = over.drop_guard();
+    let credentials = *shared.credentials.borrow();
+    let dialled = shared.dialler.dial(&key.address, &key.identity).await;
+    let Dialled { connection, driver, peer } = match dialled {
+        Ok(dialled) => dialled,
+        Err(error) => {
+            tracing::warn!(address = %key.address, expected = %key.identity, %error, "cannot reach a producer");
+            return shared.with(&key, |slot, settings| slot.fail(error, settings));
+        }
+    };
+    tracing::debug!(address = %key.address, identity = %key.identity, tenant = %key.tenant, "connected to a producer");
+    shared.with(&key, |slot, _| slot.keep(connection, credentials));
+    drop(over);
+
+    let born = Instant::now();
+    let trust = shared.dialler.trust.clone();
+    // The pool's end closes the connection: the task must not keep the pool.
+    let pool = Arc::downgrade(&shared);
+    drop(shared);
+    let distrusted = async {
+        let refusal = trust.ends(&peer).await;
+        tracing::warn!(address = %key.address, identity = %key.identity, %refusal, "cut a producer that is no longer trusted");
+        "the producer is no longer trusted"
+    };
+    let cause = tokio::select! {
+        cause = driver.run_until(distrusted) => cause,
+        never = tend(&pool, &key) => match never {},
+    };
+    let Some(shared) = pool.upgrade() else { return };
+    if born.elapsed() < PROBATION {
+        let error = Error::Http2 { address: key.address.clone(), cause };
+        shared.with(&key, |slot, settings| slot.fail(error, settings));
+    }
+    shared.prune(&key);
+}
+
+/// Ends the back-off when the connection has proven itself, and from then on lets go of what is idle.
+async fn tend(pool: &Weak<Shared>, key: &Key) -> std::convert::Infallible {
+    sleep(PROBATION).await;
+    if let Some(shared) = pool.upgrade() {
+        shared.with(key, |slot, _| slot.settle());
+    }
+    loop {
+        let pause = pool.upgrade().map(|shared| {
+            shared.prune(key);
+            shared.dialler.settings.idle_timeout / 4
+        });
+        match pause {
+            Some(pause) => sleep(pause).await,
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! How producers are dialled, and how many connections to them are kept.
+
+use crate::transport;
+use std::time::Duration;
+
+/// How producers are dialled, and how many connections to them are kept.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// From the look-up of the name to the peer's first HTTP/2 SETTINGS.
+    pub connect_timeout: Duration,
+    /// After how long without a call a connection is closed.
+    pub idle_timeout: Duration,
+    /// Connections to one endpoint for one tenant; the next is opened when those before are full.
+    pub max_connections: usize,
+    /// The pause after a first failed dial; it doubles with each further one.
+    pub min_backoff: Duration,
+    /// The longest pause between two dials.
+    pub max_backoff: Duration,
+    /// The limits of each connection.
+    pub transport: transport::Settings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(5 * 60),
+            max_connections: 4,
+            min_backoff: Duration::from_millis(250),
+            max_backoff: Duration::from_secs(30),
+            transport: transport::Settings::default(),
+        }
+    }
+}
