@@ -8,6 +8,7 @@ pub mod broker;
 pub mod catalog;
 pub mod cli;
 pub mod client;
+pub mod descriptors;
 pub mod identity;
 pub mod lifecycle;
 pub mod model;

@@ -1,0 +1,103 @@
+//! Bytes of every kind: nothing panics, and what is kept is sound.
+
+use super::compile::compile;
+use crate::descriptors::{Limits, Set, contract_digest, index};
+use crate::model::{ServiceName, VersionName};
+use proptest::prelude::*;
+use prost::Message;
+use prost_types::FileDescriptorProto;
+use std::sync::LazyLock;
+
+static GOOD: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    compile(&[
+        (
+            "a/a.proto",
+            r#"package a; import "b/b.proto"; import public "google/protobuf/any.proto";
+            import "google/protobuf/descriptor.proto";
+            message M { message N { map<string, b.B> all = 1; oneof one { int32 x = 2; N y = 3; } } N n = 1; reserved 5 to 9; }
+            extend google.protobuf.MethodOptions { b.B how = 50001; }
+            service S { rpc Do(M) returns (stream b.B) { option (how) = { e: TWO }; option deprecated = true; } }"#,
+        ),
+        ("b/b.proto", "package b; message B { E e = 1; } enum E { ONE = 0; TWO = 2; }"),
+    ])
+});
+
+/// Whatever happens, it is no panic, and a client can decode what is kept.
+fn check(bytes: &[u8]) {
+    let Ok(set) = Set::screen(bytes, &Limits::default()) else { return };
+    for file in set.files() {
+        assert!(FileDescriptorProto::decode(&file.bytes[..]).is_ok());
+        assert!(file.declared().iter().all(|(name, _)| file.declares(name)));
+    }
+    let services: Vec<ServiceName> = set.services().cloned().collect();
+    assert!(services.iter().all(|service| set.methods(service).is_some()));
+    contract_digest(&services, Some(&set));
+    let version = VersionName::parse("platforms/p.example/capabilities/c/versions/1.0.0").unwrap();
+    let (mut writer, reader) = index(&set);
+    writer.put(version.clone(), &set);
+    writer.remove(&version);
+    assert!(!reader.snapshot().has(&version));
+}
+
+proptest! {
+    #[test]
+    fn random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        check(&bytes);
+        let mut framed = vec![0x0a];
+        prost::encoding::encode_varint(bytes.len() as u64, &mut framed);
+        framed.extend_from_slice(&bytes);
+        check(&framed);
+    }
+
+    #[test]
+    fn a_good_set_with_bytes_changed(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        let mut bytes = GOOD.clone();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        check(&bytes);
+    }
+
+    #[test]
+    fn a_good_set_cut_and_glued(from in any::<prop::sample::Index>(), to in any::<prop::sample::Index>()) {
+        let (from, to) = (from.index(GOOD.len()), to.index(GOOD.len()));
+        check(&GOOD[..from]);
+        check(&GOOD[from..]);
+        check(&[&GOOD[..from], &GOOD[to..]].concat());
+    }
+}
+
+#[test]
+fn the_good_set_is_good() {
+    let set = Set::screen(&GOOD, &Limits::default()).unwrap();
+    assert_eq!((set.warnings(), set.files().len()), (&[][..], 2));
+}
+
+#[test]
+fn nesting_without_end() {
+    let mut message = vec![];
+    for _ in 0..100_000 {
+        let inner = std::mem::take(&mut message);
+        message.extend([0x0a, 1, b'M', 0x1a]);
+        prost::encoding::encode_varint(inner.len() as u64, &mut message);
+        message.extend_from_slice(&inner);
+        if message.len() > 300_000 {
+            break;
+        }
+    }
+    let mut file = vec![0x0a, 1, b'f', 0x22];
+    prost::encoding::encode_varint(message.len() as u64, &mut file);
+    file.extend_from_slice(&message);
+    let mut set = vec![0x0a];
+    prost::encoding::encode_varint(file.len() as u64, &mut set);
+    set.extend_from_slice(&file);
+    let set = Set::screen(&set, &Limits::default()).unwrap();
+    assert_eq!(set.warnings()[0].fault, crate::descriptors::Fault::TooDeep);
+}
+
+#[test]
+fn a_hundred_thousand_files() {
+    let bytes = [0x0a, 0].repeat(100_000);
+    assert!(Set::screen(&bytes, &Limits::default()).is_err());
+}
