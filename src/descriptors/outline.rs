@@ -313,6 +313,7 @@ pub(super) fn scopes<'s>(scope: &'s str, written: &'s str) -> impl Iterator<Item
         Some(dot) => Some(&scope[..dot]),
         None => Some("").filter(|_| !scope.is_empty()),
     };
-    let join = move |scope: &str| if scope.is_empty() { written.to_owned() } else { format!("{scope}.{written}") };
+    let join =
+        move |scope: &str| if scope.is_empty() { written.to_owned() } else { format!("{scope}.{written}") };
     std::iter::successors(Some(scope), outer).map(join)
 }

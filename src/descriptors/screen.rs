@@ -253,7 +253,11 @@ impl Ground {
         Ok(())
     }
 
-    fn imports(&self, header: &Header<'_>, drafts: &HashMap<&str, Option<usize>>) -> Result<Vec<usize>, Fault> {
+    fn imports(
+        &self,
+        header: &Header<'_>,
+        drafts: &HashMap<&str, Option<usize>>,
+    ) -> Result<Vec<usize>, Fault> {
         let mut seen = HashSet::new();
         let mut found = Vec::with_capacity(header.imports.len());
         for name in &header.imports {
@@ -324,7 +328,8 @@ fn judge_header(header: &Header<'_>, limits: &Limits) -> Result<(), Fault> {
     }
     // Tools write files under these names, so a name must not climb out of a directory.
     let is_segment = |segment: &str| {
-        !matches!(segment, "" | "." | "..") && !segment.contains(|c: char| c.is_control() || matches!(c, '\\' | ':'))
+        !matches!(segment, "" | "." | "..")
+            && !segment.contains(|c: char| c.is_control() || matches!(c, '\\' | ':'))
     };
     if !header.name.split('/').all(is_segment) {
         return Err(Fault::BadFileName);

@@ -65,7 +65,8 @@ impl Set {
         let mut services = Vec::new();
         for file in &files {
             let found = file.declared().into_iter().filter(|(_, kind)| *kind == Kind::Service);
-            services.extend(found.filter_map(|(name, _)| Some((ServiceName::parse(&name).ok()?, file.clone()))));
+            services
+                .extend(found.filter_map(|(name, _)| Some((ServiceName::parse(&name).ok()?, file.clone()))));
         }
         services.sort_by(|a, b| a.0.cmp(&b.0));
         Self { digest, files, services, warnings }

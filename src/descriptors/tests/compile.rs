@@ -17,7 +17,8 @@ impl FileResolver for Sources {
 
 /// The serialized set of these files and all they import, comments included. `syntax = "proto3"` is added.
 pub(in crate::descriptors) fn compile(sources: &[(&str, &str)]) -> Vec<u8> {
-    let texts = sources.iter().map(|(name, text)| ((*name).to_owned(), format!("syntax = \"proto3\";\n{text}")));
+    let texts =
+        sources.iter().map(|(name, text)| ((*name).to_owned(), format!("syntax = \"proto3\";\n{text}")));
     let mut resolver = ChainFileResolver::new();
     resolver.add(Sources(texts.collect()));
     resolver.add(GoogleFileResolver::new());

@@ -14,7 +14,8 @@ const LEDGER: (&str, &str) = (
     service Ledger { rpc Post(Money) returns (Entry); rpc Follow(stream Entry) returns (stream Entry); }
     message Entry { Money amount = 1; google.protobuf.Timestamp at = 2; enum Side { DEBIT = 0; CREDIT = 1; } }"#,
 );
-const ODD: (&str, &str) = ("odd/odd.proto", "package odd; service Odd { rpc Do(Thing) returns (Thing); } message Thing {}");
+const ODD: (&str, &str) =
+    ("odd/odd.proto", "package odd; service Odd { rpc Do(Thing) returns (Thing); } message Thing {}");
 
 fn screen(bytes: &[u8]) -> Set {
     Set::screen(bytes, &Limits::default()).unwrap()
@@ -154,7 +155,9 @@ fn a_strangers_well_known_file_does_not_count() {
 
 #[test]
 fn names_that_could_do_harm_are_refused() {
-    for bad in ["", "/etc/x.proto", "../x.proto", "a/../../x.proto", "a//x.proto", "c:\\x.proto", "a\nb.proto"] {
+    for bad in
+        ["", "/etc/x.proto", "../x.proto", "a/../../x.proto", "a//x.proto", "c:\\x.proto", "a\nb.proto"]
+    {
         let set = screen(&set_of(vec![file(bad, &[])]));
         assert_eq!(faults(&set), [(bad, &Fault::BadFileName)]);
     }
@@ -198,8 +201,13 @@ fn comments_do_not_change_a_contract_and_types_do() {
     let bare = edit(&bytes, |file| file.source_code_info = None);
     assert_ne!(bytes, bare);
     assert_eq!(digest(&bytes), digest(&bare));
-    assert_eq!(digest(&bytes), digest(&compile(&[MONEY, LEDGER])), "what the service does not need counts not");
-    let richer = compile(&[LEDGER, (MONEY.0, "package acme; message Money { int64 units = 1; int32 nanos = 2; }")]);
+    assert_eq!(
+        digest(&bytes),
+        digest(&compile(&[MONEY, LEDGER])),
+        "what the service does not need counts not"
+    );
+    let richer =
+        compile(&[LEDGER, (MONEY.0, "package acme; message Money { int64 units = 1; int32 nanos = 2; }")]);
     assert_ne!(digest(&bytes), digest(&richer));
     assert_ne!(contract_digest(&services, None), digest(&bytes));
     assert_ne!(contract_digest(&services, None), contract_digest(&[name("acme.Other")], None));
