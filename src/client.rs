@@ -1,3 +1,18 @@
-//! What a client program of a broker needs, a command line among them.
+//! What a program beside the broker needs: a connection to it, its typed services, and the duties of a producer.
+//!
+//! Owns: profiles, the way to a broker, a producer's listener and its lease.
+//! Never: what the broker keeps; it is asked over the wire like by anybody.
+//! Flow: flags, environment and file → [`Profile`] → [`Target`] → [`connect`] → [`Channel`] → the services in [`pb`].
 
-pub use crate::model::{Identity, Subject, TrustDomain};
+mod connect;
+pub mod producer;
+mod profile;
+mod target;
+
+pub use crate::identity::{Credentials, Domain, Files, Peer, Trust};
+pub use crate::model::{Address, Identity, Subject, TrustDomain};
+pub use crate::transport::{Channel, RecvBody};
+pub use crate::wire::{DESCRIPTORS, pb};
+pub use connect::{Error, connect, failure};
+pub use profile::{Profile, ProfileError};
+pub use target::{Missing, Target, Whom};
