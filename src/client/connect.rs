@@ -96,7 +96,10 @@ async fn dial(target: &Target) -> Result<Channel, Error> {
     let (connection, driver) = transport::client::connect(tls, &settings).await.map_err(|source| {
         Error::Refused { address: address(), certificate: target.files.certificate.clone(), source }
     })?;
-    lifecycle::spawn("connection to the broker", driver.run());
+    lifecycle::spawn("connection to the broker", async move {
+        // Each call tells its own caller how the connection ended.
+        driver.run().await;
+    });
     Ok(Channel::new(connection, authority))
 }
 
