@@ -4,8 +4,15 @@
 //! Flow: `listener` (handshake → identity) → `gate` (one row per method) → a typed service, or `passthrough` → `relay`.
 
 mod caller;
+mod connections;
+pub mod dispatch;
 pub mod fault;
 mod gate;
+pub mod listener;
+mod noise;
 mod page;
+mod passthrough;
 pub mod services;
 mod until;
+
+pub use connections::Connections;

@@ -5,11 +5,15 @@
 //! Flow: `director` reads one snapshot → `uplink` lends a connection → `header` edits → `carry` moves frames both ways.
 
 mod answer;
+mod carry;
 pub mod deadline;
 pub mod director;
+mod forward;
 mod header;
 mod meter;
 
 pub use answer::{BadAnswer, is_grpc};
+pub use carry::Answer;
+pub use forward::{Call, Error, Failure, Relay};
 pub use header::Loop;
 pub use meter::Oversize;

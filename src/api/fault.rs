@@ -3,6 +3,8 @@
 //! Each status carries exactly one `google.rpc.ErrorInfo` (AIP-193) of domain `portolan.dev`, whose metadata say whose
 //! fault it is (`fault`: consumer, broker, producer) and whether the same call may be sent again (`retry`: safe, unsafe).
 
+mod call;
+
 use crate::access::Denial;
 use crate::model::Violation;
 use std::collections::HashMap;

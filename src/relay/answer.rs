@@ -45,15 +45,15 @@ pub(super) fn judge_head(head: &response::Parts, is_end: bool) -> Result<(), Bad
         return Err(BadAnswer::ContentType(seen.unwrap_or_default()));
     }
     match (is_end, has_status) {
-        (true, _) => judge_trailers(Some(&head.headers)),
+        (true, _) => judge_trailers(&head.headers),
         (false, true) => Err(BadAnswer::StatusBeforeBody),
         (false, false) => Ok(()),
     }
 }
 
 /// Judges what ends an answer.
-pub(super) fn judge_trailers(trailers: Option<&HeaderMap>) -> Result<(), BadAnswer> {
-    let mut statuses = trailers.into_iter().flat_map(|t| t.get_all("grpc-status"));
+pub(super) fn judge_trailers(trailers: &HeaderMap) -> Result<(), BadAnswer> {
+    let mut statuses = trailers.get_all("grpc-status").iter();
     let status = statuses.next().ok_or(BadAnswer::NoStatus)?;
     if statuses.next().is_some() {
         return Err(BadAnswer::TwoStatuses);
@@ -108,6 +108,6 @@ mod tests {
         for (head, is_end, expected) in cases {
             assert_eq!(judge_head(&head, is_end), expected);
         }
-        assert_eq!(judge_trailers(None), Err(BadAnswer::NoStatus));
+        assert_eq!(judge_trailers(&HeaderMap::new()), Err(BadAnswer::NoStatus));
     }
 }

@@ -71,6 +71,7 @@ pub(super) fn edit_request(
 
 /// Tells the consumer that the version it used goes away (RFC 9745, RFC 8594).
 pub(super) fn edit_response(headers: &mut HeaderMap, permit: &Permit) {
+    remove(headers, is_ours);
     let version = permit.version();
     if version.stage != Stage::Deprecated {
         return;
@@ -82,6 +83,11 @@ pub(super) fn edit_response(headers: &mut HeaderMap, permit: &Permit) {
             headers.insert(name, value);
         }
     }
+}
+
+/// A producer cannot speak in the broker's name.
+pub(super) fn edit_trailers(trailers: &mut HeaderMap) {
+    remove(trailers, is_ours);
 }
 
 fn next_via(headers: &HeaderMap, broker: &BrokerId) -> Result<HeaderValue, Loop> {
@@ -104,10 +110,16 @@ fn cut(text: &str) -> String {
 
 fn strip(headers: &mut HeaderMap) {
     headers.remove(HOST);
-    let ours = |name: &HeaderName| name.as_str().starts_with("portolan-");
-    let forged: Vec<HeaderName> =
-        headers.keys().filter(|name| ours(name) || FORGEABLE.contains(&name.as_str())).cloned().collect();
-    for name in forged {
+    remove(headers, |name| is_ours(name) || FORGEABLE.contains(&name.as_str()));
+}
+
+fn is_ours(name: &HeaderName) -> bool {
+    name.as_str().starts_with("portolan-")
+}
+
+fn remove(headers: &mut HeaderMap, which: impl Fn(&HeaderName) -> bool) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| which(name)).cloned().collect();
+    for name in names {
         headers.remove(name);
     }
 }

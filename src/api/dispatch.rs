@@ -1,0 +1,155 @@
+//! One request: checked as gRPC asks, then answered by a service of ours or carried to its owner.
+
+use super::fault::Fault;
+use super::services::Services;
+use super::{gate, passthrough, until};
+use crate::access::{Caller, Policy};
+use crate::relay::{self, Relay, deadline};
+use crate::transport::{Exchange, Recv, RecvBody, Respond, send_body};
+use crate::uplink::Pool;
+use http::{Method, Request, Response, StatusCode};
+use std::sync::Arc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+/// Where requests go. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    /// What we answer ourselves.
+    pub services: Arc<Services>,
+    /// What is carried to others.
+    pub relay: Arc<Relay>,
+    /// Who may do what.
+    pub policy: Arc<Policy>,
+}
+
+impl Dispatch {
+    /// Answers one request, until `cut` says that it must end.
+    pub async fn answer(&self, exchange: Exchange, caller: Arc<Caller>, pool: &Pool, cut: CancellationToken) {
+        let Exchange { request, respond } = exchange;
+        // What is no gRPC call is answered in HTTP (gRPC over HTTP/2, "Requests").
+        if request.method() != Method::POST {
+            return refuse(respond, StatusCode::METHOD_NOT_ALLOWED);
+        }
+        if !relay::is_grpc(request.headers()) {
+            return refuse(respond, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        }
+        let (service, method) = match name(&request) {
+            Ok(name) => name,
+            Err(fault) => return end(respond, fault).await,
+        };
+        let deadline = match deadline::parse(request.headers()) {
+            Ok(timeout) => timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            Err(bad) => return end(respond, Fault::invalid("BAD_TIMEOUT", bad.to_string())).await,
+        };
+        if self.services.has(&service) {
+            let own = Own { services: &self.services, service: &service, method: &method, deadline };
+            return own.answer(request, respond, caller, cut).await;
+        }
+        let exchange = Exchange { request, respond };
+        let call = relay::Call { caller, service, deadline, exchange };
+        passthrough::carry(&self.relay, pool, call, cut).await;
+    }
+}
+
+struct Own<'a> {
+    services: &'a Services,
+    service: &'a str,
+    method: &'a str,
+    deadline: Option<Instant>,
+}
+
+impl Own<'_> {
+    async fn answer(
+        self,
+        mut request: Request<Recv>,
+        mut respond: Respond,
+        caller: Arc<Caller>,
+        cut: CancellationToken,
+    ) {
+        if let Err(fault) = gate::judge(self.service, self.method, &caller) {
+            return end(respond, fault).await;
+        }
+        request.extensions_mut().insert(caller);
+        let request = request.map(|recv| Body::new(RecvBody::new(recv)));
+        let Some(answer) = self.services.call(self.service, request) else { return };
+        let answer = tokio::select! {
+            biased;
+            _gone = respond.closed() => return,
+            answer = answer => answer,
+            () = passed(self.deadline) => until::exceeded().into_http(),
+            () = cut.cancelled() => stopped().into_http(),
+        };
+        let sent = match self.deadline {
+            Some(deadline) => send(respond, answer.map(|body| until::Until::new(body, deadline)), cut).await,
+            None => send(respond, answer, cut).await,
+        };
+        if let Err(error) = sent {
+            tracing::debug!(service = self.service, method = self.method, %error, "an answer did not arrive");
+        }
+    }
+}
+
+async fn send<B>(
+    respond: Respond,
+    answer: Response<B>,
+    cut: CancellationToken,
+) -> Result<(), crate::transport::Error>
+where
+    B: http_body::Body<Data = bytes::Bytes>,
+{
+    tokio::select! {
+        biased;
+        sent = send_body(respond, answer) => sent,
+        // Dropping the answer resets the stream: half an answer cannot be taken for a whole one.
+        () = cut.cancelled() => Ok(()),
+    }
+}
+
+/// The service and method of a path, the very bytes that are routed: `/package.Service/Method`.
+fn name(request: &Request<Recv>) -> Result<(String, String), Fault> {
+    let path = request.uri().path_and_query().map(|path| path.as_str()).unwrap_or_default();
+    let parts = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+    match parts {
+        Some((service, method)) if is_word(service) && is_word(method) => {
+            Ok((service.to_owned(), method.to_owned()))
+        }
+        _ => {
+            let message = "the path is not /package.Service/Method".to_owned();
+            Err(Fault::new(Code::Unimplemented, "MALFORMED_METHOD", message))
+        }
+    }
+}
+
+fn is_word(part: &str) -> bool {
+    (1..=255).contains(&part.len())
+        && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+fn stopped() -> Status {
+    Fault::new(Code::Unavailable, "CUT", "the broker ended the call")
+        .blame(super::fault::Blame::Broker)
+        .into()
+}
+
+async fn end(respond: Respond, fault: Fault) {
+    let answer: Response<Body> = Status::from(fault).into_http();
+    // Whoever has gone does not wait for an answer.
+    let _ = send_body(respond, answer).await;
+}
+
+fn refuse(respond: Respond, status: StatusCode) {
+    let mut head = Response::new(());
+    *head.status_mut() = status;
+    // As above.
+    let _ = respond.send(head, true);
+}
+
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,156 @@
+//! How a routed call that failed looks to its consumer.
+
+use super::{Blame, Fault};
+use crate::relay::director::Refusal;
+use crate::relay::{BadAnswer, Error};
+use crate::transport;
+use h2::Reason;
+use tonic::Code;
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::Refused(refusal) => refused(refusal, message),
+            Error::Loop(_) => {
+                Fault::new(Code::FailedPrecondition, "ROUTING_LOOP", message).blame(Blame::Broker)
+            }
+            Error::NoConnection { platform, tried } => {
+                let fault = Fault::new(Code::Unavailable, "NO_CONNECTION", message)
+                    .with("platform", platform.as_str());
+                match tried.iter().map(|e| e.since()).min().flatten() {
+                    Some(since) => fault.with("since", since.to_string()),
+                    None => fault,
+                }
+            }
+            Error::Producer(cause) => ended(&cause),
+            Error::Consumer(_) => Fault::new(Code::Cancelled, "CONSUMER_GONE", message),
+            Error::BadAnswer(answer) => bad_answer(&answer, message),
+            Error::Oversize(_) => Fault::new(Code::ResourceExhausted, "MESSAGE_TOO_LARGE", message)
+                .blame(Blame::Consumer)
+                .retry(false),
+            Error::DeadlineExceeded => {
+                Fault::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message).blame(Blame::Producer)
+            }
+            Error::Stopped(why) => {
+                Fault::new(Code::Unavailable, "CUT", format!("the broker ended the call: {why}"))
+                    .blame(Blame::Broker)
+                    .retry(false)
+            }
+        }
+    }
+}
+
+fn refused(refusal: Refusal, message: String) -> Fault {
+    match refusal {
+        Refusal::NoOwner(service) => {
+            Fault::new(Code::Unimplemented, "NO_OWNER", message).with("service", service)
+        }
+        Refusal::Denied(denial) => denial.into(),
+        Refusal::Retired { service, platform } => Fault::new(Code::FailedPrecondition, "RETIRED", message)
+            .with("service", service)
+            .with("platform", platform.as_str()),
+        Refusal::Unreachable { service, platform, since, .. } => {
+            let fault = Fault::new(Code::Unavailable, "NO_PRODUCER_REACHABLE", message)
+                .with("service", service)
+                .with("platform", platform.as_str());
+            match since {
+                Some(since) => fault.with("since", since.to_string()),
+                None => fault,
+            }
+        }
+    }
+}
+
+/// The gRPC status of a stream that ended early (gRPC over HTTP/2, "Errors").
+fn ended(cause: &transport::Error) -> Fault {
+    let (code, reason) = match cause.reason() {
+        Some(Reason::REFUSED_STREAM) => (Code::Unavailable, "REFUSED_BY_PRODUCER"),
+        Some(Reason::CANCEL) => (Code::Cancelled, "CANCELLED_BY_PRODUCER"),
+        Some(Reason::ENHANCE_YOUR_CALM) => (Code::ResourceExhausted, "PRODUCER_OVERLOADED"),
+        Some(Reason::INADEQUATE_SECURITY) => (Code::PermissionDenied, "INADEQUATE_SECURITY"),
+        Some(_) if matches!(cause, transport::Error::GoAway { .. }) => (Code::Unavailable, "CONNECTION_LOST"),
+        Some(_) => (Code::Internal, "RESET_BY_PRODUCER"),
+        None if matches!(cause, transport::Error::Malformed(_)) => (Code::Internal, "MALFORMED_ANSWER"),
+        None => (Code::Unavailable, "CONNECTION_LOST"),
+    };
+    Fault::new(code, reason, format!("the producer ended the call: {cause}"))
+        .blame(Blame::Producer)
+        .retry(cause.is_unprocessed())
+}
+
+/// HTTP statuses become codes as the gRPC specification maps them ("HTTP to gRPC Status Code Mapping").
+fn bad_answer(answer: &BadAnswer, message: String) -> Fault {
+    let (code, reason) = match answer {
+        BadAnswer::HttpStatus(status) => (of_http(*status), "HTTP_STATUS"),
+        BadAnswer::ContentType(_) => (Code::Unknown, "NOT_GRPC"),
+        BadAnswer::NoStatus => (Code::Internal, "NO_STATUS"),
+        BadAnswer::TwoStatuses => (Code::Internal, "TWO_STATUSES"),
+        BadAnswer::UnknownStatus(_) => (Code::Unknown, "UNKNOWN_STATUS"),
+        BadAnswer::StatusBeforeBody => (Code::Internal, "STATUS_BEFORE_BODY"),
+    };
+    // The producer may have done its work before it answered so.
+    Fault::new(code, reason, message).blame(Blame::Producer).retry(false)
+}
+
+fn of_http(status: u16) -> Code {
+    match status {
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502 | 503 | 504 => Code::Unavailable,
+        _ => Code::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic::Status;
+
+    fn code(error: Error) -> Code {
+        Status::from(Fault::from(error)).code()
+    }
+
+    #[test]
+    fn resets_become_the_codes_of_the_specification() {
+        let table = [
+            (Reason::NO_ERROR, Code::Internal),
+            (Reason::PROTOCOL_ERROR, Code::Internal),
+            (Reason::INTERNAL_ERROR, Code::Internal),
+            (Reason::FLOW_CONTROL_ERROR, Code::Internal),
+            (Reason::SETTINGS_TIMEOUT, Code::Internal),
+            (Reason::FRAME_SIZE_ERROR, Code::Internal),
+            (Reason::REFUSED_STREAM, Code::Unavailable),
+            (Reason::CANCEL, Code::Cancelled),
+            (Reason::COMPRESSION_ERROR, Code::Internal),
+            (Reason::CONNECT_ERROR, Code::Internal),
+            (Reason::ENHANCE_YOUR_CALM, Code::ResourceExhausted),
+            (Reason::INADEQUATE_SECURITY, Code::PermissionDenied),
+        ];
+        for (reason, expected) in table {
+            let cause = transport::Error::Reset { reason, remote: true };
+            assert_eq!(code(Error::Producer(cause)), expected, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn http_statuses_become_the_codes_of_the_specification() {
+        let table = [
+            (400, Code::Internal),
+            (401, Code::Unauthenticated),
+            (403, Code::PermissionDenied),
+            (404, Code::Unimplemented),
+            (429, Code::Unavailable),
+            (502, Code::Unavailable),
+            (503, Code::Unavailable),
+            (504, Code::Unavailable),
+            (302, Code::Unknown),
+            (500, Code::Unknown),
+        ];
+        for (status, expected) in table {
+            assert_eq!(code(Error::BadAnswer(BadAnswer::HttpStatus(status))), expected, "{status}");
+        }
+    }
+}

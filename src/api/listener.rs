@@ -1,0 +1,158 @@
+//! Accepts connections: the handshake names the caller, then each request is dispatched in a task of its own.
+
+use super::connections::{Connections, Place};
+use super::dispatch::Dispatch;
+use super::noise::Noise;
+use crate::access::Caller;
+use crate::identity::{self, Peer, Refusal, Trust};
+use crate::lifecycle::{self, Shutdown};
+use crate::transport::server::Connection;
+use crate::transport::{Exchange, Reason, Settings};
+use crate::uplink::Pool;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long a connection that was cut may take to tell its streams so.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How long accepting rests when the machine has no more file descriptors.
+const REST: Duration = Duration::from_millis(50);
+
+/// The inbound edge, shared by all workers.
+#[derive(Debug)]
+pub struct Listener {
+    /// How we greet; reads certificates anew in each handshake.
+    pub tls: Arc<rustls::ServerConfig>,
+    /// Who is believed.
+    pub trust: Trust,
+    /// The open connections.
+    pub connections: Connections,
+    /// The limits of each connection.
+    pub settings: Settings,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// Where requests go.
+    pub dispatch: Dispatch,
+    /// When to stop.
+    pub shutdown: Shutdown,
+    noise: Noise,
+}
+
+impl Listener {
+    /// An inbound edge.
+    pub fn new(
+        tls: Arc<rustls::ServerConfig>,
+        trust: Trust,
+        connections: Connections,
+        (settings, handshake_timeout): (Settings, Duration),
+        dispatch: Dispatch,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self { tls, trust, connections, settings, handshake_timeout, dispatch, shutdown, noise: Noise::new() }
+    }
+
+    /// Accepts on one socket until stopping is asked for. Each worker runs it on its own runtime, with its own pool.
+    pub async fn run(self: Arc<Self>, socket: TcpListener, pool: Arc<Pool>) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = socket.accept() => accepted,
+                () = self.shutdown.requested() => return,
+            };
+            match accepted {
+                Ok((stream, address)) => match self.connections.admit() {
+                    Some(place) => {
+                        let serve = self.clone().serve(stream, address, place, pool.clone());
+                        lifecycle::spawn("connection", serve);
+                    }
+                    None => self.complain(address, "all connections are taken (limits.connections)"),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(REST).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(self: Arc<Self>, stream: TcpStream, address: SocketAddr, place: Place, pool: Arc<Pool>) {
+        // Small frames must not wait for more; a socket that cannot be told so works all the same.
+        let _ = stream.set_nodelay(true);
+        let greeting = identity::accept(&self.trust, self.tls.clone(), stream);
+        let (io, peer) = match timeout(self.handshake_timeout, greeting).await {
+            Ok(Ok(greeted)) => greeted,
+            Ok(Err(Refusal::Left)) => return,
+            Ok(Err(refusal)) => return self.complain(address, refusal),
+            Err(_) => return self.complain(address, "it did not finish the TLS handshake in time"),
+        };
+        let connection = match Connection::handshake(io, &self.settings).await {
+            Ok(connection) => connection,
+            Err(error) => return self.complain(address, error),
+        };
+        place.name(peer.identity.clone(), address);
+        let caller = Arc::new(self.dispatch.policy.caller(peer.identity.clone()));
+        self.drive(connection, &peer, address, place.token(), &caller, &pool).await;
+    }
+
+    async fn drive<IO: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        mut connection: Connection<IO>,
+        peer: &Peer,
+        address: SocketAddr,
+        cut: &CancellationToken,
+        caller: &Arc<Caller>,
+        pool: &Arc<Pool>,
+    ) {
+        let mut ends = pin!(self.trust.ends(peer));
+        let mut is_leaving = false;
+        loop {
+            tokio::select! {
+                next = connection.accept() => match next {
+                    Some(Ok(exchange)) => self.begin(exchange, caller, cut, pool),
+                    Some(Err(error)) => return tracing::debug!(peer = %address, caller = %peer.identity, %error, "connection ended"),
+                    None => return,
+                },
+                () = self.shutdown.requested(), if !is_leaving => {
+                    is_leaving = true;
+                    connection.graceful_shutdown();
+                }
+                refusal = &mut ends => {
+                    tracing::warn!(peer = %address, caller = %peer.identity, reason = %refusal, "connection cut");
+                    break;
+                }
+                () = cut.cancelled() => break,
+                () = self.shutdown.aborted() => break,
+            }
+        }
+        cut.cancel();
+        connection.graceful_shutdown();
+        let farewell = async {
+            while let Some(Ok(late)) = connection.accept().await {
+                late.respond.reset(Reason::REFUSED_STREAM);
+            }
+        };
+        // Whoever does not take the farewell in time is cut without it.
+        let _ = timeout(FAREWELL, farewell).await;
+    }
+
+    fn begin(&self, exchange: Exchange, caller: &Arc<Caller>, cut: &CancellationToken, pool: &Arc<Pool>) {
+        let guard = self.shutdown.guard();
+        let dispatch = self.dispatch.clone();
+        let (caller, cut, pool) = (caller.clone(), cut.clone(), pool.clone());
+        lifecycle::spawn("call", async move {
+            dispatch.answer(exchange, caller, &pool, cut).await;
+            drop(guard);
+        });
+    }
+
+    /// One line about a peer that was not let in.
+    fn complain(&self, address: SocketAddr, reason: impl std::fmt::Display) {
+        if let Some(kept_back) = self.noise.admit(Instant::now()) {
+            tracing::warn!(peer = %address, %reason, kept_back, "connection refused");
+        }
+    }
+}

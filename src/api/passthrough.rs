@@ -1,0 +1,44 @@
+//! Everything that is not ours: given to the relay, and if that fails, answered with one clear status.
+
+use super::fault::Fault;
+use crate::relay::{self, Answer, Call, Relay};
+use crate::transport::send_body;
+use crate::uplink::Pool;
+use http::{HeaderMap, Response};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::body::Body;
+
+/// Carries a call to its owner; whatever goes wrong on the way becomes a status where the answer stands.
+pub(super) async fn carry(relay: &Relay, pool: &Pool, call: Call, cut: CancellationToken) {
+    let service = call.service.clone();
+    let stop = async {
+        cut.cancelled().await;
+        "its connection has to end"
+    };
+    let Err(failure) = relay.forward(pool, call, stop).await else { return };
+    tracing::debug!(service, error = %failure.error, "a call failed");
+    if matches!(failure.error, relay::Error::Consumer(_)) {
+        // Dropping the answer is all that a consumer who has gone can be told.
+        return;
+    }
+    let status = Status::from(Fault::from(failure.error));
+    let told = match failure.answer {
+        Answer::Unsent(respond) => {
+            let answer: Response<Body> = status.into_http();
+            send_body(respond, answer).await
+        }
+        Answer::Open(mut send) => {
+            let mut trailers = HeaderMap::new();
+            // A status of ours always fits into headers; without it the stream is reset, never ended well.
+            match status.add_header(&mut trailers) {
+                Ok(()) => send.trailers(trailers),
+                Err(_) => return,
+            }
+        }
+        Answer::Over => Ok(()),
+    };
+    if let Err(error) = told {
+        tracing::debug!(service, %error, "the consumer left before its status");
+    }
+}

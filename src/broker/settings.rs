@@ -1,0 +1,79 @@
+//! What each room is told of the one configuration file.
+
+use super::config::Config;
+use crate::identity::{Domain, Files};
+use crate::model::Platform;
+use crate::{transport, uplink};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A producer that comes back is not kept waiting for long.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+
+pub(super) fn files(config: &Config) -> Files {
+    Files { certificate: config.tls.certificate.clone(), key: config.tls.key.clone() }
+}
+
+pub(super) fn domains(config: &Config) -> Vec<Domain> {
+    let domain = |domain: &super::config::TrustDomain| Domain {
+        name: domain.name.clone(),
+        bundle: domain.bundle.clone(),
+        crl: domain.crl.clone(),
+        dns_suffixes: domain.dns_suffixes.clone(),
+    };
+    config.trust_domains.iter().map(domain).collect()
+}
+
+pub(super) fn platforms(config: &Config) -> Vec<Platform> {
+    let platform = |platform: &super::config::Platform| Platform {
+        name: platform.name.clone(),
+        display_name: platform.display_name.clone(),
+        trust_domain: platform.trust_domain.clone(),
+        service_prefixes: platform.service_prefixes.clone(),
+    };
+    config.platforms.iter().map(platform).collect()
+}
+
+/// The limits of consumers' connections.
+pub(super) fn inbound(config: &Config) -> transport::Settings {
+    let limits = &config.limits;
+    transport::Settings {
+        stream_window: clamp(limits.stream_window),
+        max_concurrent_streams: limits.streams,
+        max_header_list_size: clamp(limits.header_bytes),
+        handshake_timeout: config.timeouts.handshake,
+        keepalive_interval: config.timeouts.keepalive_interval,
+        keepalive_timeout: config.timeouts.keepalive_timeout,
+        idle_timeout: Some(config.timeouts.idle),
+        ..transport::Settings::default()
+    }
+}
+
+/// How producers are dialled.
+pub(super) fn outbound(config: &Config) -> uplink::Settings {
+    uplink::Settings {
+        connect_timeout: config.timeouts.connect,
+        max_backoff: LONGEST_BACKOFF,
+        transport: transport::Settings { idle_timeout: None, ..inbound(config) },
+        ..uplink::Settings::default()
+    }
+}
+
+pub(super) fn message_bytes(config: &Config) -> u32 {
+    clamp(config.limits.message_bytes)
+}
+
+pub(super) fn locality(config: &Config) -> Arc<str> {
+    config.locality.as_str().into()
+}
+
+pub(super) fn workers(config: &Config) -> usize {
+    match config.workers {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+        workers => workers,
+    }
+}
+
+fn clamp(bytes: u64) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,204 @@
+//! One call from its arrival to its end: route, connection, headers, the way there and back.
+
+use super::carry::{Answer, Legs, carry};
+use super::director::{self, Refusal, Route, Standing};
+use super::{BadAnswer, Loop, Oversize, header};
+use crate::access::{Caller, Policy};
+use crate::catalog;
+use crate::model::{BrokerId, Endpoint, PlatformName, Producer, State};
+use crate::transport::{self, Exchange, Recv, client};
+use crate::uplink::{self, Pool};
+use http::uri::{Authority, Parts, Scheme};
+use http::{Request, Uri};
+use std::sync::Arc;
+use tokio::time::{Instant, sleep_until};
+
+/// How many endpoints are tried while nothing has reached a producer.
+const TRIES: usize = 3;
+
+/// Carries calls to their owners. One for all workers; each brings its own [`Pool`].
+#[derive(Debug, Clone)]
+pub struct Relay {
+    /// Who offers what.
+    pub catalog: catalog::Reader,
+    /// Who may call what.
+    pub policy: Arc<Policy>,
+    /// What the prober saw.
+    pub observations: uplink::Observations,
+    /// Our own id, for the loop guard.
+    pub broker: BrokerId,
+    /// Where we stand: `region/zone`.
+    pub locality: Arc<str>,
+    /// The longest message, in bytes, in either direction.
+    pub message_bytes: u32,
+}
+
+/// One call, as it arrived.
+#[derive(Debug)]
+pub struct Call {
+    /// Who calls.
+    pub caller: Arc<Caller>,
+    /// The service, as it stands in the path.
+    pub service: String,
+    /// When the consumer stops waiting.
+    pub deadline: Option<Instant>,
+    /// The request and the way to answer it.
+    pub exchange: Exchange,
+}
+
+/// A call that did not end as the producer wanted, and from where its answer can be ended.
+#[derive(Debug)]
+pub struct Failure {
+    /// What happened.
+    pub error: Error,
+    /// How far the answer had come.
+    pub answer: Answer,
+}
+
+/// Why a call failed on its way.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It goes nowhere.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It came here before.
+    #[error(transparent)]
+    Loop(#[from] Loop),
+    /// No producer could be reached; nothing was sent.
+    #[error("no producer of {platform} could be reached: {}", text(tried))]
+    NoConnection {
+        /// Who owns the service.
+        platform: PlatformName,
+        /// What happened at each endpoint that was tried.
+        tried: Vec<uplink::Error>,
+    },
+    /// The producer, or the connection to it, ended the call.
+    #[error("the producer ended the call")]
+    Producer(#[source] transport::Error),
+    /// The consumer ended the call.
+    #[error("the consumer ended the call")]
+    Consumer(#[source] transport::Error),
+    /// The producer's answer is not gRPC.
+    #[error(transparent)]
+    BadAnswer(#[from] BadAnswer),
+    /// A message is over the limit.
+    #[error("a message of {} bytes is over the limit of {}", .0.length, .0.limit)]
+    Oversize(Oversize),
+    /// The consumer's deadline passed.
+    #[error("the deadline of the call passed")]
+    DeadlineExceeded,
+    /// The broker stopped the call, and why.
+    #[error("the call was stopped: {0}")]
+    Stopped(&'static str),
+}
+
+impl From<Oversize> for Error {
+    fn from(oversize: Oversize) -> Self {
+        Error::Oversize(oversize)
+    }
+}
+
+impl Relay {
+    /// Carries a call to its owner and the answer back, unless `stop` says before why it must not go on.
+    pub async fn forward(
+        &self,
+        pool: &Pool,
+        call: Call,
+        stop: impl Future<Output = &'static str>,
+    ) -> Result<(), Failure> {
+        let Call { caller, service, deadline, exchange } = call;
+        let mut answer = Answer::Unsent(exchange.respond);
+        let error = {
+            let work = self.work(pool, &caller, &service, deadline, exchange.request, &mut answer);
+            let outcome = tokio::select! {
+                biased;
+                outcome = work => outcome,
+                () = passed(deadline) => Err(Error::DeadlineExceeded),
+                why = stop => Err(Error::Stopped(why)),
+            };
+            match outcome {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            }
+        };
+        Err(Failure { error, answer })
+    }
+
+    async fn work(
+        &self,
+        pool: &Pool,
+        caller: &Arc<Caller>,
+        service: &str,
+        deadline: Option<Instant>,
+        request: Request<Recv>,
+        answer: &mut Answer,
+    ) -> Result<(), Error> {
+        let route = self.route(caller, service)?;
+        let (mut head, request) = request.into_parts();
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        header::edit_request(&mut head.headers, &route.permit, &self.broker, left)?;
+
+        let (connection, endpoint) = tokio::select! {
+            biased;
+            lent = lend(pool, &route) => lent?,
+            gone = answer.closed() => return Err(Error::Consumer(gone)),
+        };
+        head.uri = address(std::mem::take(&mut head.uri), endpoint);
+        head.extensions.clear();
+        let (response, up) =
+            connection.send(Request::from_parts(head, ()), request.is_end()).map_err(Error::Producer)?;
+        carry(Legs { request, up, response }, &route.permit, self.message_bytes, answer).await
+    }
+
+    /// Where a call of this caller goes now.
+    pub fn route(&self, caller: &Arc<Caller>, service: &str) -> Result<Route, Refusal> {
+        let seen = self.observations.load();
+        let standing =
+            |producer: &Producer, endpoint: &Endpoint| standing(&seen, producer, endpoint, service);
+        director::choose(&self.catalog.load(), &self.policy, caller, service, &self.locality, standing)
+    }
+}
+
+/// Lends a connection to the first endpoint that has one; the next is tried only while nothing was sent.
+async fn lend<'a>(pool: &Pool, route: &'a Route) -> Result<(client::Connection, &'a Endpoint), Error> {
+    let tenant = &route.permit.caller().identity.trust_domain;
+    let mut tried = Vec::new();
+    for target in route.targets.iter().take(TRIES) {
+        match pool.connection(&target.producer, target.endpoint(), tenant).await {
+            Ok(connection) => return Ok((connection, target.endpoint())),
+            Err(error) => tried.push(error),
+        }
+    }
+    Err(Error::NoConnection { platform: route.permit.version().name.platform.clone(), tried })
+}
+
+/// The consumer's own authority stays; a request without one gets the endpoint's.
+fn address(uri: Uri, endpoint: &Endpoint) -> Uri {
+    let mut parts: Parts = uri.into_parts();
+    parts.scheme = Some(Scheme::HTTPS);
+    if parts.authority.is_none() {
+        parts.authority = Authority::try_from(endpoint.address.to_string()).ok();
+    }
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+fn standing(seen: &uplink::Seen, producer: &Producer, endpoint: &Endpoint, service: &str) -> Standing {
+    match seen.get(&producer.name, &endpoint.address) {
+        Some(seen) if !seen.is_reachable => {
+            Standing::Unreachable { why: seen.message.clone(), since: seen.since }
+        }
+        Some(seen) if seen.of(service) == State::NotServing => Standing::NotServing { since: seen.since },
+        _ => Standing::Up,
+    }
+}
+
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn text(tried: &[uplink::Error]) -> String {
+    tried.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

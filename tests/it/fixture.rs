@@ -1,0 +1,11 @@
+//! The only code of these tests that knows the API: organisations, producers, a broker and consumers, all real.
+
+mod broker;
+mod consumer;
+mod organisation;
+mod producer;
+
+pub use broker::Hub;
+pub use consumer::{Consumer, frame, read};
+pub use organisation::{Organisation, World};
+pub use producer::{Producer, answer_ok, echo};

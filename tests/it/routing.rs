@@ -1,0 +1,6 @@
+//! A call through the broker is the producer's call: nothing lost, nothing added but what design.md §6 lists.
+
+mod bounds;
+mod endings;
+mod fidelity;
+mod refusals;
