@@ -38,11 +38,16 @@ impl Writer {
         for change in changes {
             next = next.apply(change)?;
         }
+        Ok(self.publish(next))
+    }
+
+    /// Publishes what was made from [`Writer::snapshot`] by changes.
+    pub fn publish(&mut self, next: Snapshot) -> Arc<Snapshot> {
         let next = Arc::new(next);
         self.current.store(next.clone());
         self.revision
             .send_if_modified(|revision| std::mem::replace(revision, next.revision()) != next.revision());
-        Ok(next)
+        next
     }
 
     /// The catalogue now.
