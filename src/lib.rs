@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod cli;
 pub mod client;
 pub mod descriptors;
+pub mod federation;
 pub mod identity;
 pub mod lifecycle;
 pub mod model;

@@ -1,0 +1,172 @@
+//! Keeps our catalogue equal to what producers declare.
+//!
+//! Owns: who may register what, leases, and the only write handles of catalogue and descriptors.
+//! Never: answers a caller before its registration is durable and published; trusts a clock but its own.
+//! Flow: [`Registrar`] judges a registration whole, off the async threads → bounded queue → `apply` takes all that
+//! waits into one draft → store → descriptors, catalogue → answer.
+
+mod apply;
+mod draft;
+mod judge;
+mod limit;
+mod offer;
+mod record;
+mod restore;
+mod settings;
+mod state;
+
+pub use restore::{Ground, Misconfigured, start};
+pub use settings::{EndpointRules, Quota, Settings, Terms};
+
+use crate::access::Policy;
+use crate::catalog;
+use crate::model::{Identity, PlatformName, ProducerName, Registration, Violation};
+use crate::store;
+use apply::{Request, Task};
+use jiff::Timestamp;
+use limit::Limiter;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// Reads the wall clock; only ever shown to people, no decision hangs on it.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Takes registrations. Clones lead to the same catalogue.
+#[derive(Clone)]
+pub struct Registrar {
+    queue: mpsc::Sender<Request>,
+    rules: Arc<Rules>,
+    catalog: catalog::Reader,
+    limiter: Arc<Limiter>,
+    /// Screening takes memory and time in proportion to what a stranger sends.
+    screening: Arc<Semaphore>,
+}
+
+/// What became of a registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Whose.
+    pub producer: ProducerName,
+    /// Its lease.
+    pub lease: Granted,
+    /// The first revision of the catalogue that shows it.
+    pub revision: u64,
+    /// What was taken but may surprise.
+    pub warnings: Vec<String>,
+}
+
+/// A lease as its holder sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// Opaque and unguessable.
+    pub id: String,
+    /// The term granted.
+    pub term: Duration,
+    /// When it ends unless renewed, by our clock.
+    pub expires: Timestamp,
+}
+
+/// Why a request of a producer was not done. Nothing of it was.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The platform is not the caller's. Reads the same whether or not it exists.
+    #[error("{caller} does not speak for platform {platform}; only identities of its own trust domain do")]
+    NotYours {
+        /// Who asked.
+        caller: Identity,
+        /// For which platform.
+        platform: PlatformName,
+    },
+    /// Items are at fault; all of them are named.
+    #[error("the registration was refused: {}", list(.0))]
+    Refused(Vec<Violation>),
+    /// The lease never was, has ended with its registration, or is not the caller's.
+    #[error("no such lease; register again")]
+    UnknownLease,
+    /// No such producer for this caller.
+    #[error("{0} is not registered")]
+    UnknownProducer(ProducerName),
+    /// The caller asks too often.
+    #[error("too many requests from one identity; try again later")]
+    TooOften,
+    /// Too many requests wait.
+    #[error("too many registrations are waiting; try again")]
+    Busy,
+    /// It could not be made durable. It may be tried again.
+    #[error("the registration could not be made durable")]
+    Store(#[from] store::Error),
+    /// The catalogue does not take what the judge let through.
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    /// Judging it failed: our fault.
+    #[error("the registration could not be judged")]
+    Unjudged,
+    /// The broker is stopping.
+    #[error("the broker is stopping")]
+    Stopping,
+}
+
+/// What does not change while the broker runs.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    policy: Arc<Policy>,
+    settings: Settings,
+    configured: BTreeSet<ProducerName>,
+}
+
+impl Registrar {
+    /// Declares the whole of what a producer offers; answers when it is durable and published.
+    pub async fn register(&self, caller: &Identity, registration: Registration) -> Result<Receipt, Error> {
+        self.limiter.take(caller, limit::REGISTRATION)?;
+        let platform = &registration.producer.platform;
+        if self.rules.policy.may_register(caller, platform).is_err() {
+            return Err(Error::NotYours { caller: caller.clone(), platform: platform.clone() });
+        }
+        let permit = self.screening.clone().acquire_owned().await.map_err(|_| Error::Stopping)?;
+        let (rules, snapshot, caller) = (self.rules.clone(), self.catalog.snapshot(), caller.clone());
+        let judged = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            judge::registration(&rules, &caller, registration, &snapshot)
+        });
+        let declaration = judged.await.map_err(|_| Error::Unjudged)?.map_err(Error::Refused)?;
+        self.ask(Task::Register(Box::new(declaration))).await
+    }
+
+    /// Renews a lease for another term; only the identity that registered may.
+    pub async fn renew(&self, caller: &Identity, lease: &str) -> Result<Receipt, Error> {
+        self.limiter.take(caller, limit::RENEWAL)?;
+        self.ask(Task::Renew { holder: caller.clone(), lease: lease.to_owned() }).await
+    }
+
+    /// Takes a producer out at once, durably; any identity of its platform's trust domain may.
+    pub async fn deregister(&self, caller: &Identity, producer: ProducerName) -> Result<Receipt, Error> {
+        self.limiter.take(caller, limit::RENEWAL)?;
+        if self.rules.policy.may_register(caller, &producer.platform).is_err() {
+            return Err(Error::UnknownProducer(producer));
+        }
+        self.ask(Task::Deregister(producer)).await
+    }
+
+    async fn ask(&self, task: Task) -> Result<Receipt, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.try_send(Request { task, answer }).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => Error::Busy,
+            mpsc::error::TrySendError::Closed(_) => Error::Stopping,
+        })?;
+        answered.await.map_err(|_| Error::Stopping)?
+    }
+}
+
+impl std::fmt::Debug for Registrar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registrar")
+            .field("waiting", &(self.queue.max_capacity() - self.queue.capacity()))
+            .finish()
+    }
+}
+
+fn list(violations: &[Violation]) -> String {
+    violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,139 @@
+//! The one task that changes the catalogue: judge, write, publish, answer, in this order.
+
+use super::draft::Draft;
+use super::judge::Declaration;
+use super::state::State;
+use super::{Clock, Error, Receipt, Rules};
+use crate::catalog::{self, Snapshot};
+use crate::descriptors;
+use crate::model::{Identity, ProducerName};
+use crate::store::{self, Store};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// How many requests may wait; more are refused.
+pub(super) const QUEUE: usize = 1024;
+/// At most so many requests share a draft and a commit.
+const BATCH: usize = 64;
+
+/// What somebody asks, and where the answer goes.
+pub(super) struct Request {
+    pub(super) task: Task,
+    pub(super) answer: oneshot::Sender<Result<Receipt, Error>>,
+}
+
+/// What can be asked.
+pub(super) enum Task {
+    /// Take a registration that was judged.
+    Register(Box<Declaration>),
+    /// Renew the lease, if it is the holder's.
+    Renew { holder: Identity, lease: String },
+    /// Take the producer out.
+    Deregister(ProducerName),
+}
+
+/// Sole holder of the write handles.
+pub(super) struct Apply {
+    pub(super) rules: Arc<Rules>,
+    pub(super) clock: Clock,
+    pub(super) state: State,
+    pub(super) catalog: catalog::Writer,
+    pub(super) descriptors: descriptors::Writer,
+    pub(super) store: Store,
+}
+
+impl Apply {
+    /// Works until no [`super::Registrar`] is left.
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let due = self.state.next_due();
+            tokio::select! {
+                count = queue.recv_many(&mut batch, BATCH) => match count {
+                    0 => break,
+                    _ => self.settle(&mut batch).await,
+                },
+                () = sleep_until(due) => self.end_leases(),
+            }
+        }
+    }
+
+    /// Does what is asked in one draft and one commit. If the disk refuses it, renewals are done all the same.
+    async fn settle(&mut self, batch: &mut Vec<Request>) {
+        let rules = self.rules.clone();
+        let mut draft = self.draft(&rules);
+        let mut outcomes: Vec<_> = batch.iter().map(|request| draft.take(&request.task)).collect();
+        if let Err(error) = self.persist(&mut draft).await {
+            draft = self.draft(&rules);
+            outcomes = batch.iter().map(|request| draft.without_disk(&request.task, &error)).collect();
+        }
+        self.publish(draft);
+        for (request, outcome) in batch.drain(..).zip(outcomes) {
+            let _ = request.answer.send(outcome);
+        }
+    }
+
+    fn end_leases(&mut self) {
+        let rules = self.rules.clone();
+        let mut draft = self.draft(&rules);
+        match draft.end_leases() {
+            Ok(()) => self.publish(draft),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "leases could not be ended")
+            }
+        }
+    }
+
+    fn draft<'a>(&self, rules: &'a Rules) -> Draft<'a> {
+        let catalog = Snapshot::clone(&self.catalog.snapshot());
+        Draft::new(rules, self.state.clone(), catalog, (Instant::now(), (self.clock)()))
+    }
+
+    async fn persist(&self, draft: &mut Draft<'_>) -> Result<(), store::Error> {
+        match std::mem::take(&mut draft.writes) {
+            writes if writes.is_empty() => Ok(()),
+            writes => self.store.commit(writes).await.map(drop),
+        }
+    }
+
+    /// Descriptors first, withdrawals last: nobody sees a version whose descriptors are not there yet.
+    pub(super) fn publish(&mut self, draft: Draft<'_>) {
+        if !draft.described.is_empty() {
+            let sets = draft.described.iter();
+            self.descriptors.put_all(sets.map(|(version, described)| (version.clone(), &described.set)));
+        }
+        let describable =
+            |version| draft.catalog.offering(version).is_some_and(|o| o.version.descriptors.is_some());
+        let gone: Vec<_> = draft.left.iter().filter(|version| !describable(version)).collect();
+        self.state = draft.state;
+        self.catalog.publish(draft.catalog.clone());
+        for version in gone {
+            self.descriptors.remove(version);
+        }
+    }
+}
+
+impl Draft<'_> {
+    fn take(&mut self, task: &Task) -> Result<Receipt, Error> {
+        match task {
+            Task::Register(declaration) => self.register(declaration),
+            Task::Renew { holder, lease } => self.renew(holder, lease),
+            Task::Deregister(name) => self.deregister(name),
+        }
+    }
+
+    fn without_disk(&mut self, task: &Task, error: &store::Error) -> Result<Receipt, Error> {
+        match task {
+            Task::Renew { holder, lease } => self.renew(holder, lease),
+            Task::Register(_) | Task::Deregister(_) => Err(Error::Store(error.clone())),
+        }
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}

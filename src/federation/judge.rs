@@ -1,0 +1,212 @@
+//! Judges a registration whole: whatever is at fault is named, and nothing is taken before all of it is right.
+
+use super::Rules;
+use super::offer::{self, Described, Screened};
+use crate::catalog::Snapshot;
+use crate::model::{Endpoint, Identity, Platform, ProducerName, Registration, Source, Version, Violation};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bytes of a text that stands in one line.
+pub(super) const LINE: usize = 256;
+
+/// A registration that is right in itself.
+#[derive(Debug, Clone)]
+pub(super) struct Declaration {
+    pub(super) producer: ProducerName,
+    pub(super) identity: Identity,
+    pub(super) registrant: Identity,
+    pub(super) endpoints: Vec<Endpoint>,
+    /// As declared, so that a violation names the item that its author wrote.
+    pub(super) versions: Vec<Version>,
+    /// The descriptors of each version.
+    pub(super) described: Vec<Option<Arc<Described>>>,
+    pub(super) term: Duration,
+    /// The lease's id if it gets a new one.
+    pub(super) fresh_lease: String,
+    pub(super) source: Source,
+    pub(super) warnings: Vec<String>,
+}
+
+/// What is known while one registration is judged.
+pub(super) struct Case<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) platform: &'a Platform,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) screened: Screened,
+    pub(super) found: Vec<Violation>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Judges what a producer declares of itself. Screens descriptors: not for async threads.
+pub(super) fn registration(
+    rules: &Rules,
+    registrant: &Identity,
+    registration: Registration,
+    snapshot: &Snapshot,
+) -> Result<Declaration, Vec<Violation>> {
+    judge(rules, Some(registrant), registration, snapshot)
+}
+
+/// Judges what the configuration declares of a producer that cannot speak for itself; its addresses are the operator's.
+pub(super) fn configured(
+    rules: &Rules,
+    registration: Registration,
+    snapshot: &Snapshot,
+) -> Result<Declaration, Vec<Violation>> {
+    judge(rules, None, registration, snapshot)
+}
+
+/// A name that the configuration holds.
+pub(super) fn taken_by_configuration(name: &ProducerName) -> Violation {
+    let message = format!("{name} is in the broker's configuration, which wins; take another id");
+    Violation::new("producer", "CONFIGURED", message)
+}
+
+fn judge(
+    rules: &Rules,
+    registrant: Option<&Identity>,
+    registration: Registration,
+    snapshot: &Snapshot,
+) -> Result<Declaration, Vec<Violation>> {
+    let Registration { producer, identity, endpoints, offers, lease } = registration;
+    let Some(platform) = rules.policy.platforms().find(|platform| platform.name == producer.platform) else {
+        let message = format!("platform {} is not in the broker's configuration", producer.platform);
+        return Err(vec![Violation::new("platform", "UNKNOWN_PLATFORM", message)]);
+    };
+    let (screened, found, warnings) = Default::default();
+    let mut case = Case { rules, platform, snapshot, screened, found, warnings };
+    if registrant.is_some() && rules.configured.contains(&producer) {
+        case.found.push(taken_by_configuration(&producer));
+    }
+    let identity = case.serving_identity(identity.as_deref(), registrant);
+    case.endpoints(&endpoints, registrant.is_some());
+    let term = case.term(lease);
+    let (mut versions, mut described) = (Vec::new(), Vec::new());
+    // What is over the quota is not worth the work of judging each item.
+    if case.amounts(&offers) {
+        let mut seen = HashSet::new();
+        for (i, offer) in offers.into_iter().enumerate() {
+            let path = format!("versions[{i}]");
+            if !seen.insert((offer.capability.clone(), offer.version.clone())) {
+                let message = format!("{} {} is declared above already", offer.capability, offer.version);
+                case.found.push(Violation::new(path.clone(), "DUPLICATE", message));
+            }
+            let (version, set) = offer::judge(&mut case, &path, offer);
+            versions.push(version);
+            described.push(set);
+        }
+    }
+    match identity {
+        Some(identity) if case.found.is_empty() => Ok(Declaration {
+            registrant: registrant.unwrap_or(&identity).clone(),
+            source: if registrant.is_some() { Source::Registration } else { Source::Configuration },
+            warnings: case.warnings,
+            fresh_lease: uuid::Uuid::new_v4().to_string(),
+            producer,
+            identity,
+            endpoints,
+            versions,
+            described,
+            term,
+        }),
+        _ => Err(case.found),
+    }
+}
+
+impl Case<'_> {
+    /// Notes what is wrong.
+    pub(super) fn refuse(&mut self, path: &str, reason: &'static str, message: impl Into<String>) {
+        self.found.push(Violation::new(path, reason, message));
+    }
+
+    /// Notes more than the operator allows. True if it is not more.
+    pub(super) fn limit(&mut self, path: &str, count: usize, limit: usize, what: &str) -> bool {
+        if count > limit {
+            self.refuse(path, "QUOTA", format!("{count} {what} are more than the {limit} allowed"));
+        }
+        count <= limit
+    }
+
+    /// Judges a text for people: not too long, no control characters that could forge a line of a log.
+    pub(super) fn text(&mut self, path: &str, text: &str, longest: usize) {
+        if text.len() > longest {
+            self.refuse(
+                path,
+                "TOO_LONG",
+                format!("{} bytes are more than the {longest} allowed", text.len()),
+            );
+        }
+        let is_line = longest <= LINE;
+        if text.chars().any(|c| c.is_control() && (is_line || !matches!(c, '\n' | '\t'))) {
+            self.refuse(path, "CONTROL_CHARACTER", "control characters are not allowed here");
+        }
+    }
+
+    /// Whose certificate the broker must find when it dials.
+    fn serving_identity(&mut self, written: Option<&str>, registrant: Option<&Identity>) -> Option<Identity> {
+        let domain = &self.platform.trust_domain;
+        let identity = match (written, registrant) {
+            (None, Some(registrant)) => return Some(registrant.clone()),
+            (None, None) => {
+                self.refuse("identity", "REQUIRED", "say which identity the producer's certificate carries");
+                return None;
+            }
+            (Some(written), _) => Identity::parse(written, domain),
+        };
+        match identity {
+            Ok(identity) if identity.trust_domain == *domain => Some(identity),
+            Ok(identity) => {
+                let message = format!("{identity} is not of trust domain {domain}, the platform's own");
+                self.refuse("identity", "FOREIGN_IDENTITY", message);
+                None
+            }
+            Err(e) => {
+                self.refuse("identity", "INVALID_IDENTITY", e.to_string());
+                None
+            }
+        }
+    }
+
+    fn endpoints(&mut self, endpoints: &[Endpoint], is_judged: bool) {
+        if endpoints.is_empty() {
+            self.refuse("endpoints", "REQUIRED", "say where the producer listens");
+        }
+        if !self.limit("endpoints", endpoints.len(), self.rules.settings.quota.endpoints, "endpoints") {
+            return;
+        }
+        let mut seen = HashSet::new();
+        for (i, endpoint) in endpoints.iter().enumerate() {
+            let path = format!("endpoints[{i}].address");
+            if !seen.insert(&endpoint.address) {
+                self.refuse(&path, "DUPLICATE", format!("{} is declared above already", endpoint.address));
+            }
+            if is_judged {
+                self.found.extend(self.rules.settings.endpoints.judge(&path, &endpoint.address).err());
+            }
+            self.text(&format!("endpoints[{i}].locality"), &endpoint.locality, LINE);
+        }
+    }
+
+    fn term(&mut self, asked: Option<Duration>) -> Duration {
+        let terms = &self.rules.settings.terms;
+        let term = asked.unwrap_or(terms.default);
+        if asked.is_some_and(|asked| asked < terms.shortest || asked > terms.longest) {
+            let message = format!("a lease lasts {:?} to {:?}", terms.shortest, terms.longest);
+            self.refuse("lease_duration", "OUT_OF_RANGE", message);
+        }
+        term
+    }
+
+    /// Judges how much is declared. True if each item shall be judged.
+    fn amounts(&mut self, offers: &[crate::model::Offer]) -> bool {
+        let quota = &self.rules.settings.quota;
+        if offers.is_empty() {
+            self.refuse("versions", "REQUIRED", "declare at least one version");
+        }
+        let services = offers.iter().map(|offer| offer.services.len()).sum();
+        self.limit("versions", offers.len(), quota.versions, "versions of one producer")
+            && self.limit("versions", services, quota.services_in_all, "services of one producer")
+    }
+}

@@ -1,0 +1,72 @@
+//! What a registration looks like in the store: JSON with its own version, beside descriptor sets by digest.
+
+use super::Error;
+use super::state::Entry;
+use crate::model::{Digest, Lease, Producer, ProducerName, Version};
+use crate::store::{self, Change, Table};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The forms that were ever written; a new form is a new variant, and the old ones stay readable.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "form")]
+enum Form {
+    #[serde(rename = "1")]
+    One(One),
+}
+
+#[derive(Serialize, Deserialize)]
+struct One {
+    lease: String,
+    term: Duration,
+    producer: Producer,
+    versions: Vec<Version>,
+}
+
+/// A registration as it was stored.
+pub(super) struct Stored {
+    pub(super) lease: Lease,
+    pub(super) producer: Producer,
+    pub(super) versions: Vec<Version>,
+}
+
+/// The change that keeps a registration.
+pub(super) fn put(entry: &Entry) -> Result<Change, Error> {
+    let form = Form::One(One {
+        lease: entry.lease.id.clone(),
+        term: entry.lease.term,
+        producer: entry.producer.clone(),
+        versions: entry.versions.clone(),
+    });
+    let value = serde_json::to_vec(&form).map_err(|e| store::Error::Refused(Arc::new(e)))?.into();
+    Ok(Change::Put { table: Table::Producers, key: key(&entry.producer.name), value })
+}
+
+/// The change that forgets a registration.
+pub(super) fn delete(name: &ProducerName) -> Change {
+    Change::Delete { table: Table::Producers, key: key(name) }
+}
+
+/// The change that keeps a descriptor set.
+pub(super) fn put_descriptors(digest: Digest, bytes: Bytes) -> Change {
+    Change::Put { table: Table::Descriptors, key: digest.as_bytes().to_vec(), value: bytes }
+}
+
+/// The change that forgets a descriptor set.
+pub(super) fn delete_descriptors(digest: Digest) -> Change {
+    Change::Delete { table: Table::Descriptors, key: digest.as_bytes().to_vec() }
+}
+
+/// Reads what [`put`] wrote.
+pub(super) fn read(bytes: &[u8]) -> Result<Stored, serde_json::Error> {
+    let Form::One(One { lease, term, producer, versions }) = serde_json::from_slice(bytes)?;
+    let lease =
+        Lease { id: lease, producer: producer.name.clone(), holder: producer.registrant.clone(), term };
+    Ok(Stored { lease, producer, versions })
+}
+
+fn key(name: &ProducerName) -> Vec<u8> {
+    name.to_string().into_bytes()
+}

@@ -1,0 +1,201 @@
+//! The start: what the configuration declares is LIVE, what was stored is STALE until it is renewed.
+
+use super::apply::{Apply, QUEUE};
+use super::draft::Draft;
+use super::limit::Limiter;
+use super::offer::Described;
+use super::record::{self, Stored};
+use super::state::State;
+use super::{Clock, Registrar, Rules, Settings, judge};
+use crate::access::Policy;
+use crate::catalog::{self, Change, Snapshot};
+use crate::descriptors::{self, Set};
+use crate::lifecycle;
+use crate::model::{Digest, ProducerName, Registration, VersionName, Violation};
+use crate::store::{Contents, Record, Store};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+
+/// Registrations screened at once; others wait.
+const SCREENINGS: usize = 2;
+
+/// What the room stands on.
+pub struct Ground {
+    /// Who may do what.
+    pub policy: Arc<Policy>,
+    /// The empty catalogue.
+    pub catalog: (catalog::Writer, catalog::Reader),
+    /// The index of descriptors.
+    pub descriptors: descriptors::Writer,
+    /// Where registrations are kept.
+    pub store: Store,
+    /// What the store held.
+    pub contents: Contents,
+    /// Producers of the configuration file, as if they had registered.
+    pub configured: Vec<Registration>,
+    /// The wall clock.
+    pub clock: Clock,
+}
+
+/// What is wrong with the producers of the configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misconfigured(pub Vec<(ProducerName, Violation)>);
+
+/// Publishes what is known and begins to take registrations. To be called on a runtime.
+pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigured> {
+    let Ground { policy, catalog: (writer, reader), descriptors, store, contents, configured, clock } =
+        ground;
+    let names: BTreeSet<_> = configured.iter().map(|registration| registration.producer.clone()).collect();
+    let limiter = Arc::new(Limiter::new(settings.quota.registrations_per_second));
+    let rules = Arc::new(Rules { policy, settings, configured: names });
+
+    let snapshot = Snapshot::clone(&writer.snapshot());
+    let mut draft = Draft::new(&rules, State::default(), snapshot, (Instant::now(), clock()));
+    put_platforms(&mut draft, &rules);
+    configure(&mut draft, &rules, configured)?;
+    restore(&mut draft, &rules, contents);
+
+    let (queue, requests) = mpsc::channel(QUEUE);
+    let mut apply =
+        Apply { rules: rules.clone(), clock, state: State::default(), catalog: writer, descriptors, store };
+    apply.publish(draft);
+    lifecycle::spawn("registrations", apply.run(requests));
+    let screening = Arc::new(Semaphore::new(SCREENINGS));
+    Ok(Registrar { queue, rules, catalog: reader, limiter, screening })
+}
+
+fn put_platforms(draft: &mut Draft<'_>, rules: &Rules) {
+    let platforms: BTreeMap<_, _> =
+        rules.policy.platforms().map(|platform| (&platform.name, platform)).collect();
+    for platform in platforms.into_values() {
+        // Putting a platform is never refused.
+        if let Ok(next) = draft.catalog.apply(Change::PutPlatform(platform.clone())) {
+            draft.catalog = next;
+        }
+    }
+}
+
+fn configure(
+    draft: &mut Draft<'_>,
+    rules: &Rules,
+    configured: Vec<Registration>,
+) -> Result<(), Misconfigured> {
+    let mut found = Vec::new();
+    for registration in configured {
+        let name = registration.producer.clone();
+        match judge::configured(rules, registration, &draft.catalog) {
+            Ok(declaration) => {
+                for warning in &declaration.warnings {
+                    tracing::warn!(producer = %name, "configured: {warning}");
+                }
+                if let Err(error) = draft.configure(&declaration) {
+                    found.push((name, Violation::new("versions", "REFUSED", error.to_string())));
+                }
+            }
+            Err(violations) => {
+                found.extend(violations.into_iter().map(|violation| (name.clone(), violation)))
+            }
+        }
+    }
+    if found.is_empty() { Ok(()) } else { Err(Misconfigured(found)) }
+}
+
+/// Publishes what was stored. What the configuration no longer allows stays stored, so that it is back when the
+/// configuration is; what cannot be read harms only itself.
+fn restore(draft: &mut Draft<'_>, rules: &Rules, contents: Contents) {
+    let mut sets = Sets { stored: contents.descriptors, screened: HashMap::new() };
+    for Record { key, value, .. } in contents.producers {
+        let stored = match record::read(&value) {
+            Ok(stored) => stored,
+            Err(error) => {
+                let key = String::from_utf8_lossy(&key).into_owned();
+                tracing::error!(key, %error, "a stored registration cannot be read; it is kept, not published");
+                continue;
+            }
+        };
+        let name = stored.producer.name.clone();
+        let kept: BTreeSet<_> = stored.versions.iter().filter_map(|version| version.descriptors).collect();
+        let refusal = match allowed(rules, &stored) {
+            Ok(()) => {
+                let (described, bytes) = sets.of(&stored, rules);
+                draft.restore(stored, &described, bytes).err().map(|error| error.to_string())
+            }
+            Err(reason) => Some(reason),
+        };
+        if let Some(reason) = refusal {
+            tracing::warn!(producer = %name, reason, "a stored registration is kept, not published");
+            kept.into_iter().for_each(|set| draft.state.keep(set));
+        }
+    }
+}
+
+/// Whether the configuration of today still allows what was registered under that of yesterday.
+fn allowed(rules: &Rules, stored: &Stored) -> Result<(), String> {
+    let name = &stored.producer.name;
+    if rules.configured.contains(name) {
+        return Err("the configuration holds a producer of this name".to_owned());
+    }
+    for identity in [&stored.producer.registrant, &stored.producer.identity] {
+        rules.policy.may_register(identity, &name.platform).map_err(|denial| denial.to_string())?;
+    }
+    let mut services = stored.versions.iter().flat_map(|version| &version.services);
+    services.try_for_each(|service| rules.policy.grants(&name.platform, service)).map_err(|d| d.to_string())
+}
+
+/// The stored descriptor sets; each is screened once, and again at every start: what we know of unsoundness grows.
+struct Sets {
+    /// Ordered by digest.
+    stored: Vec<Record>,
+    screened: HashMap<Digest, Arc<Described>>,
+}
+
+impl Sets {
+    /// The descriptors of each version, and the bytes of all of them.
+    fn of(&mut self, stored: &Stored, rules: &Rules) -> (Vec<(VersionName, Arc<Described>)>, usize) {
+        let mut described = Vec::new();
+        let mut sizes = BTreeMap::new();
+        for version in &stored.versions {
+            let Some(set) = version.descriptors.and_then(|digest| self.get(digest, rules)) else { continue };
+            sizes.insert(set.digest, set.bytes.len());
+            described.push((version.name.clone(), set));
+        }
+        (described, sizes.into_values().sum())
+    }
+
+    fn get(&mut self, digest: Digest, rules: &Rules) -> Option<Arc<Described>> {
+        if let Some(known) = self.screened.get(&digest) {
+            return Some(known.clone());
+        }
+        let place = self.stored.binary_search_by(|record| record.key.as_slice().cmp(digest.as_bytes()));
+        let bytes = place.ok().map(|place| self.stored[place].value.clone());
+        let screened =
+            bytes.map(|bytes| Set::screen(&bytes, &rules.settings.descriptors).map(|set| (bytes, set)));
+        match screened {
+            Some(Ok((bytes, set))) => {
+                let described = Arc::new(Described { digest, bytes, set });
+                self.screened.insert(digest, described.clone());
+                Some(described)
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%digest, %error, "a stored descriptor set is no longer described");
+                None
+            }
+            None => {
+                tracing::error!(%digest, "a stored registration names a descriptor set that is not stored");
+                None
+            }
+        }
+    }
+}
+
+impl fmt::Display for Misconfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configured producers are refused:")?;
+        self.0.iter().try_for_each(|(name, violation)| write!(f, "\n  {name}: {violation}"))
+    }
+}
+
+impl std::error::Error for Misconfigured {}
