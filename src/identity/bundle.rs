@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use webpki::{
     CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, OwnedCertRevocationList,
-    RevocationOptionsBuilder,
+    RevocationOptionsBuilder, VerifiedPath,
 };
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
@@ -51,29 +51,38 @@ pub(super) struct Bundle {
     /// Set for a trust domain, not for plain roots.
     domain: Option<TrustDomain>,
     anchors: Vec<TrustAnchor<'static>>,
+    /// What each anchor says of itself; webpki knows no more of an anchor than its name and key.
+    limits: Vec<Limits>,
     lists: Vec<CertRevocationList<'static>>,
-    /// The first instant at which one of the lists is too old.
-    lists_until: Option<Timestamp>,
+    /// When each of the lists is too old.
+    lists_until: Vec<Timestamp>,
+}
+
+struct Limits {
+    not_before: Timestamp,
+    not_after: Timestamp,
+    most_below: Option<u32>,
 }
 
 impl Bundle {
     /// Authorities from the bytes of a PEM file.
     pub(super) fn read(file: &Path, bytes: &[u8]) -> Result<Self, Fault> {
-        let mut anchors = Vec::new();
-        for (n, der) in authorities(file, bytes)?.iter().enumerate() {
+        let (mut anchors, mut limits) = (Vec::new(), Vec::new());
+        for (n, (der, says)) in authorities(file, bytes)?.iter().enumerate() {
             let anchor = webpki::anchor_from_trusted_cert(der)
                 .map_err(|e| Fault::new(file, format!("certificate {} in it cannot be read: {e}", n + 1)))?;
             anchors.push(anchor.to_owned());
+            let Leaf { not_before, not_after, most_below, .. } = *says;
+            limits.push(Limits { not_before, not_after, most_below });
         }
         let owner = file.display().to_string();
-        Ok(Self { owner, domain: None, anchors, lists: Vec::new(), lists_until: None })
+        Ok(Self { owner, domain: None, anchors, limits, lists: Vec::new(), lists_until: Vec::new() })
     }
 
     /// Binds it to the one trust domain for which it may speak. Refuses an authority that says it is another's.
     pub(super) fn of(mut self, domain: &TrustDomain, file: &Path, bytes: &[u8]) -> Result<Self, Fault> {
-        for (n, der) in authorities(file, bytes)?.iter().enumerate() {
-            let names = Leaf::read(der).map_err(|e| Fault::new(file, e.to_string()))?.uris;
-            if let Some(other) = foreign(names.iter().map(String::as_str), domain) {
+        for (n, (_, says)) in authorities(file, bytes)?.iter().enumerate() {
+            if let Some(other) = foreign(says.uris.iter().map(String::as_str), domain) {
                 let reason =
                     format!("certificate {} in it is an authority of {other}, not of {domain}", n + 1);
                 return Err(Fault::new(file, reason));
@@ -92,8 +101,7 @@ impl Bundle {
             let list = OwnedCertRevocationList::from_der(&der).map_err(|e| fault(&e))?;
             let (_, read) = CertificateRevocationList::from_der(&der).map_err(|e| fault(&e))?;
             if let Some(next) = read.next_update() {
-                let next = Timestamp::from_second(next.timestamp()).map_err(|e| fault(&e))?;
-                self.lists_until = Some(self.lists_until.map_or(next, |until| until.min(next)));
+                self.lists_until.push(Timestamp::from_second(next.timestamp()).map_err(|e| fault(&e))?);
             }
             self.lists.push(list.into());
         }
@@ -123,19 +131,37 @@ impl Bundle {
         let path = leaf
             .verify_for_usage(algorithms, &self.anchors, above, unix(now), key_usage, revocation, None)
             .map_err(|e| self.refused(e, usage))?;
-        if let Some(claimed) = &self.domain {
-            for authority in path.intermediate_certificates() {
-                if let Some(issuer) = foreign(authority.valid_uri_names(), claimed) {
-                    return Err(Refusal::ForeignIssuer { claimed: claimed.clone(), issuer });
-                }
-            }
-        }
-        Ok(())
+        self.hold(&path, now)
     }
 
-    /// The first instant after which the revocation lists vouch for nobody.
-    pub(super) fn lists_until(&self) -> Option<Timestamp> {
-        self.lists_until
+    /// When a judgement by this bundle may change by itself.
+    pub(super) fn ends(&self) -> impl Iterator<Item = Timestamp> {
+        self.lists_until.iter().copied().chain(self.limits.iter().map(|limits| limits.not_after))
+    }
+
+    /// Holds a path to what webpki leaves out: the anchor's own limits, and the names of the authorities on it.
+    fn hold(&self, path: &VerifiedPath<'_>, now: Timestamp) -> Result<(), Refusal> {
+        let anchors = self.anchors.iter().zip(&self.limits);
+        let limits =
+            anchors.filter(|(anchor, _)| std::ptr::eq(*anchor, path.anchor())).map(|(_, limits)| limits);
+        for limits in limits {
+            if now < limits.not_before {
+                return Err(Refusal::NotYetValid(limits.not_before));
+            }
+            if now > limits.not_after {
+                return Err(Refusal::Expired(limits.not_after));
+            }
+            let below = path.intermediate_certificates().count();
+            if limits.most_below.is_some_and(|most| below > most as usize) {
+                return Err(Refusal::PathLength);
+            }
+        }
+        let Some(claimed) = &self.domain else { return Ok(()) };
+        let issuers = path.intermediate_certificates();
+        match issuers.into_iter().find_map(|authority| foreign(authority.valid_uri_names(), claimed)) {
+            Some(issuer) => Err(Refusal::ForeignIssuer { claimed: claimed.clone(), issuer }),
+            None => Ok(()),
+        }
     }
 
     fn refused(&self, error: webpki::Error, usage: Usage) -> Refusal {
@@ -163,17 +189,17 @@ impl Bundle {
 }
 
 /// The certificates of a bundle, each of an authority: a leaf in a bundle would vouch for itself.
-fn authorities(file: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    let found = files::sections::<CertificateDer<'static>>(file, bytes, "certificate")?;
-    for (n, der) in found.iter().enumerate() {
-        let read = Leaf::read(der);
-        let read = read.map_err(|e| Fault::new(file, format!("certificate {}: {e}", n + 1)))?;
-        if !read.is_authority {
-            let reason = format!("certificate {} in it is not that of an authority", n + 1);
-            return Err(Fault::new(file, reason));
+fn authorities(file: &Path, bytes: &[u8]) -> Result<Vec<(CertificateDer<'static>, Leaf)>, Fault> {
+    let mut authorities = Vec::new();
+    for der in files::sections::<CertificateDer<'static>>(file, bytes, "certificate")? {
+        let n = authorities.len() + 1;
+        let says = Leaf::read(&der).map_err(|e| Fault::new(file, format!("certificate {n}: {e}")))?;
+        if !says.is_authority {
+            return Err(Fault::new(file, format!("certificate {n} in it is not that of an authority")));
         }
+        authorities.push((der, says));
     }
-    Ok(found)
+    Ok(authorities)
 }
 
 /// The first SPIFFE name that is not of this trust domain.

@@ -7,6 +7,7 @@ use std::fmt;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
+use x509_parser::time::ASN1Time;
 
 /// What a certificate is used for in a connection: the side on which its owner stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,8 +24,12 @@ pub(super) struct Leaf {
     pub(super) uris: Vec<String>,
     /// DNS SANs, as written.
     pub(super) dns: Vec<String>,
+    /// The first instant at which it is valid.
+    pub(super) not_before: Timestamp,
     /// The last instant at which it is valid.
     pub(super) not_after: Timestamp,
+    /// How many authorities may stand below this one; unbounded if it does not say.
+    pub(super) most_below: Option<u32>,
     /// Whether it may sign certificates or revocation lists.
     pub(super) is_authority: bool,
     client: bool,
@@ -42,12 +47,15 @@ impl Leaf {
         let basic = certificate.basic_constraints().map_err(malformed)?;
         let usage = certificate.key_usage().map_err(malformed)?;
         let extended = certificate.extended_key_usage().map_err(malformed)?;
-        let not_after = Timestamp::from_second(certificate.validity().not_after.timestamp());
+        let basic = basic.map(|extension| extension.value);
+        let instant = |at: ASN1Time| Timestamp::from_second(at.timestamp()).map_err(malformed);
         Ok(Self {
             uris,
             dns,
-            not_after: not_after.map_err(malformed)?,
-            is_authority: basic.is_some_and(|b| b.value.ca)
+            not_before: instant(certificate.validity().not_before)?,
+            not_after: instant(certificate.validity().not_after)?,
+            most_below: basic.and_then(|basic| basic.path_len_constraint),
+            is_authority: basic.is_some_and(|basic| basic.ca)
                 || usage.is_some_and(|u| u.value.key_cert_sign() || u.value.crl_sign()),
             client: extended.as_ref().is_some_and(|e| e.value.client_auth),
             server: extended.as_ref().is_some_and(|e| e.value.server_auth),

@@ -165,8 +165,9 @@ impl Trust {
     fn due(&self, peer: &Peer, now: Timestamp) -> Option<Timestamp> {
         let certificates =
             peer.chain.iter().filter_map(|der| Leaf::read(der).ok()).map(|leaf| leaf.not_after);
-        let lists = self.bundle(&peer.identity.trust_domain).ok().and_then(|bundle| bundle.lists_until());
-        certificates.chain(lists).filter(|at| *at >= now).min()
+        let bundle = self.bundle(&peer.identity.trust_domain).ok();
+        let vouched = bundle.iter().flat_map(|bundle| bundle.ends());
+        certificates.chain(vouched).filter(|at| *at >= now).min()
     }
 }
 

@@ -3,4 +3,5 @@
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod fixture;
+mod identity;
 mod routing;
