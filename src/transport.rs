@@ -13,6 +13,7 @@ pub mod client;
 mod error;
 mod gauge;
 mod keepalive;
+mod link;
 pub mod server;
 mod settings;
 mod stream;
@@ -25,3 +26,6 @@ pub use h2::Reason;
 pub use server::{Exchange, Respond};
 pub use settings::Settings;
 pub use stream::{Recv, Send};
+
+#[cfg(test)]
+mod tests;

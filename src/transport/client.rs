@@ -1,18 +1,17 @@
 //! The outbound leg: a connection that we opened, and the requests on it.
 
-use super::gauge::{Counted, Gauge};
-use super::keepalive::{Keepalive, Traffic};
+use super::gauge::Counted;
+use super::keepalive::Keepalive;
+use super::link::{Ended, Lease, Link, Stream};
 use super::{Error, Recv, Send, Settings};
+use h2::Reason;
 use h2::client::{ResponseFuture, SendRequest};
-use h2::{Reason, SendStream};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 /// A connection that we opened. Clones are the same connection; it closes when the last of them and the last stream
 /// are gone.
@@ -46,7 +45,7 @@ where
         let (requests, mut h2) = builder(settings).handshake(io).await?;
         let link = Arc::new(Link::new(settings));
         let keepalive = Keepalive::new(h2.ping_pong(), settings);
-        let mut driver = Driver { h2, keepalive, ended: Ended(link.clone()) };
+        let mut driver = Driver { h2, keepalive, ended: Ended::new(link.clone()) };
         let up = poll_fn(|cx| match driver.poll(cx) {
             _ if driver.h2.max_concurrent_send_streams() != UNKNOWN => Poll::Ready(Ok(())),
             Poll::Ready(error) => Poll::Ready(Err(error)),
@@ -67,25 +66,25 @@ impl Connection {
     pub fn send(&self, head: http::Request<()>, end: bool) -> Result<(Response, Send), Error> {
         let lease = Lease::take(&self.link, self.limit())?;
         let (h2, send) = self.requests.clone().send_request(head, end).map_err(|e| self.link.unsent(e))?;
-        let stream = Arc::new(Stream { send: Mutex::new(send), sent: AtomicBool::new(end), lease });
-        let send = Send::outbound(stream.clone(), self.link.gauge.clone(), end);
+        let stream = Arc::new(Stream::new(send, end, lease));
+        let send = Send::outbound(stream.clone(), self.link.gauge().clone(), end);
         Ok((Response { h2, stream: Some(stream) }, send))
     }
 
     /// Streams that are open now.
     pub fn in_flight(&self) -> usize {
-        self.link.in_flight.load(Ordering::Relaxed)
+        self.link.in_flight()
     }
 
     /// How many streams may be open at once: the lower of the peer's limit and ours.
     pub fn limit(&self) -> usize {
-        self.requests.current_max_send_streams().min(self.link.limit)
+        self.requests.current_max_send_streams().min(self.link.limit())
     }
 
     /// Whether new requests may be sent on it: neither side has said goodbye.
     pub fn is_open(&self) -> bool {
         let ready = || self.requests.clone().poll_ready(&mut Context::from_waker(Waker::noop()));
-        !self.link.closed.is_cancelled() && matches!(ready(), Poll::Ready(Ok(())))
+        !self.link.is_over() && matches!(ready(), Poll::Ready(Ok(())))
     }
 
     /// Whether it is open and carries less than it may.
@@ -96,13 +95,12 @@ impl Connection {
     /// Streams whose frames the peer got wrong, so far; h2 gives the whole connection up at
     /// `max_local_error_resets`, so that it should be retired before.
     pub fn faults(&self) -> usize {
-        self.link.faults.load(Ordering::Relaxed)
+        self.link.faults()
     }
 
     /// Waits until the connection is over and says why.
     pub async fn closed(&self) -> Error {
-        self.link.closed.cancelled().await;
-        self.link.cause()
+        self.link.over().await
     }
 }
 
@@ -125,11 +123,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             cause = poll_fn(|cx| self.poll(cx)) => cause,
             why = cut => Error::Closed(why),
         };
-        self.ended.0.cause.get_or_init(|| cause).clone()
+        self.ended.because(cause)
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        if let Poll::Ready(silent) = self.keepalive.poll(cx, || self.ended.0.traffic()) {
+        if let Poll::Ready(silent) = self.keepalive.poll(cx, || self.ended.link().traffic()) {
             return Poll::Ready(silent);
         }
         Pin::new(&mut self.h2).poll(cx).map(|over| match over {
@@ -150,7 +148,7 @@ impl Future for Response {
         stream.heard();
         Poll::Ready(match answer {
             Ok(answer) => {
-                let gauge = stream.lease.0.gauge.clone();
+                let gauge = stream.gauge().clone();
                 Ok(answer.map(|body| Recv::outbound(body, gauge, stream)))
             }
             Err(error) => Err(stream.failed(error)),
@@ -182,122 +180,4 @@ fn builder(settings: &Settings) -> h2::client::Builder {
         .max_local_error_reset_streams(Some(settings.max_local_error_resets))
         .max_send_buffer_size(settings.send_buffer);
     builder
-}
-
-/// What the handles, the streams and the driver of one connection know together.
-#[derive(Debug)]
-struct Link {
-    limit: usize,
-    gauge: Gauge,
-    in_flight: AtomicUsize,
-    faults: AtomicUsize,
-    heard: AtomicBool,
-    closed: CancellationToken,
-    cause: OnceLock<Error>,
-}
-
-impl Link {
-    fn new(settings: &Settings) -> Self {
-        Self {
-            limit: settings.max_concurrent_streams as usize,
-            gauge: settings.buffered.clone(),
-            in_flight: AtomicUsize::new(0),
-            faults: AtomicUsize::new(0),
-            heard: AtomicBool::new(false),
-            closed: CancellationToken::new(),
-            cause: OnceLock::new(),
-        }
-    }
-
-    fn traffic(&self) -> Traffic {
-        if self.heard.swap(false, Ordering::Relaxed) {
-            Traffic::Heard
-        } else if self.in_flight.load(Ordering::Relaxed) == 0 {
-            Traffic::Idle
-        } else {
-            Traffic::Silent
-        }
-    }
-
-    fn cause(&self) -> Error {
-        self.cause.get().cloned().unwrap_or(Error::Closed("its task ended"))
-    }
-
-    /// Why a head could not be sent. It surely reached nobody.
-    fn unsent(&self, error: h2::Error) -> Error {
-        match Error::from(error) {
-            Error::Malformed(error) => Error::Malformed(error),
-            Error::GoAway { reason, .. } => Error::GoAway { reason, remote: true },
-            _ => Error::Unsent(Box::new(self.cause())),
-        }
-    }
-}
-
-/// One outbound stream, shared by its two directions.
-#[derive(Debug)]
-pub(super) struct Stream {
-    send: Mutex<SendStream<Counted>>,
-    sent: AtomicBool,
-    lease: Lease,
-}
-
-impl Stream {
-    pub(super) fn with<T>(&self, act: impl FnOnce(&mut SendStream<Counted>) -> T) -> T {
-        act(&mut self.send.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Our direction has ended well.
-    pub(super) fn sent(&self) {
-        self.sent.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_sent(&self) -> bool {
-        self.sent.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn heard(&self) {
-        self.lease.0.heard.store(true, Ordering::Relaxed);
-    }
-
-    /// Translates h2's error, and knows better why the connection is gone.
-    pub(super) fn failed(&self, error: h2::Error) -> Error {
-        match Error::from(error) {
-            Error::Reset { reason, remote: false } => {
-                self.lease.0.faults.fetch_add(1, Ordering::Relaxed);
-                Error::Reset { reason, remote: false }
-            }
-            Error::Io(io) => self.lease.0.cause.get().cloned().unwrap_or(Error::Io(io)),
-            other => other,
-        }
-    }
-}
-
-/// A place among the open streams; it is free again when the stream's last handle falls.
-#[derive(Debug)]
-struct Lease(Arc<Link>);
-
-impl Lease {
-    fn take(link: &Arc<Link>, limit: usize) -> Result<Self, Error> {
-        let more = |open: usize| (open < limit).then_some(open + 1);
-        match link.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(_) => Ok(Self(link.clone())),
-            Err(_) => Err(Error::AtCapacity { limit }),
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Tells the handles that the connection is over, however its driver ends.
-#[derive(Debug)]
-struct Ended(Arc<Link>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.closed.cancel();
-    }
 }

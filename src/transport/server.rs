@@ -19,6 +19,7 @@ pub struct Connection<IO> {
     keepalive: Keepalive,
     idle: Idle,
     gauge: Gauge,
+    leaving: bool,
     over: bool,
 }
 
@@ -48,7 +49,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             .map_err(|_| Error::Silent { what: "HTTP/2 preface", after: settings.handshake_timeout })??;
         let keepalive = Keepalive::new(h2.ping_pong(), settings);
         let idle = Idle::new(settings.idle_timeout);
-        Ok(Self { h2, keepalive, idle, gauge: settings.buffered.clone(), over: false })
+        Ok(Self { h2, keepalive, idle, gauge: settings.buffered.clone(), leaving: false, over: false })
     }
 
     /// The next request; `None` when the connection is over. An error is the last thing that it says.
@@ -61,11 +62,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
 
     /// Says goodbye (GOAWAY): what is open finishes, new streams go elsewhere, then `accept` returns `None`.
     pub fn graceful_shutdown(&mut self) {
+        self.leaving = true;
         self.h2.graceful_shutdown();
     }
 
     /// Ends everything at once, with a GOAWAY that says why. `accept` must still be awaited, for it to be sent.
     pub fn abrupt_shutdown(&mut self, reason: Reason) {
+        self.leaving = true;
         self.h2.abrupt_shutdown(reason);
     }
 
@@ -83,10 +86,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                     let respond = Respond { h2, gauge: self.gauge.clone(), done: false };
                     return Poll::Ready(Some(Ok(Exchange { request, respond })));
                 }
+                // A client that hears our goodbye may hang up before its last frame.
+                Poll::Ready(Some(Err(error))) if self.leaving && error.is_io() => return self.end(None),
                 Poll::Ready(Some(Err(error))) => return self.end(Some(error.into())),
                 Poll::Ready(None) => return self.end(None),
                 Poll::Pending if self.idle.poll(self.h2.has_streams(), cx).is_ready() => {
-                    self.h2.graceful_shutdown();
+                    self.graceful_shutdown();
                 }
                 Poll::Pending => return Poll::Pending,
             }

@@ -1,7 +1,8 @@
 //! The two directions of one stream: frames are moved, and flow control reaches from end to end.
 
+use super::Error;
 use super::gauge::{Counted, Gauge};
-use super::{Error, client};
+use super::link::Stream;
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
@@ -23,7 +24,7 @@ pub struct Recv {
     gauge: Gauge,
     /// Handed out and not yet released.
     held: usize,
-    outbound: Option<Arc<client::Stream>>,
+    outbound: Option<Arc<Stream>>,
 }
 
 /// What we send on one stream: body frames, then trailers or a reset.
@@ -39,7 +40,7 @@ pub struct Send {
 
 #[derive(Debug)]
 enum Side {
-    Client(Arc<client::Stream>),
+    Client(Arc<Stream>),
     Server(SendStream<Counted>),
 }
 
@@ -48,7 +49,7 @@ impl Recv {
         Self { stream, gauge, held: 0, outbound: None }
     }
 
-    pub(super) fn outbound(stream: RecvStream, gauge: Gauge, of: Arc<client::Stream>) -> Self {
+    pub(super) fn outbound(stream: RecvStream, gauge: Gauge, of: Arc<Stream>) -> Self {
         Self { stream, gauge, held: 0, outbound: Some(of) }
     }
 
@@ -132,7 +133,7 @@ impl Send {
         Self { side: Side::Server(stream), gauge, first: true, done }
     }
 
-    pub(super) fn outbound(stream: Arc<client::Stream>, gauge: Gauge, done: bool) -> Self {
+    pub(super) fn outbound(stream: Arc<Stream>, gauge: Gauge, done: bool) -> Self {
         Self { side: Side::Client(stream), gauge, first: true, done }
     }
 

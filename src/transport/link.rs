@@ -1,0 +1,175 @@
+//! What the handles, the streams and the driver of one outbound connection know together.
+
+use super::gauge::{Counted, Gauge};
+use super::keepalive::Traffic;
+use super::{Error, Settings};
+use h2::SendStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// What the handles, the streams and the driver of one connection know together.
+#[derive(Debug)]
+pub(super) struct Link {
+    limit: usize,
+    gauge: Gauge,
+    in_flight: AtomicUsize,
+    faults: AtomicUsize,
+    heard: AtomicBool,
+    closed: CancellationToken,
+    cause: OnceLock<Error>,
+}
+
+impl Link {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            limit: settings.max_concurrent_streams as usize,
+            gauge: settings.buffered.clone(),
+            in_flight: AtomicUsize::new(0),
+            faults: AtomicUsize::new(0),
+            heard: AtomicBool::new(false),
+            closed: CancellationToken::new(),
+            cause: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(super) fn gauge(&self) -> &Gauge {
+        &self.gauge
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn faults(&self) -> usize {
+        self.faults.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.closed.is_cancelled()
+    }
+
+    pub(super) async fn over(&self) -> Error {
+        self.closed.cancelled().await;
+        self.cause()
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        if self.heard.swap(false, Ordering::Relaxed) {
+            Traffic::Heard
+        } else if self.in_flight() == 0 {
+            Traffic::Idle
+        } else {
+            Traffic::Silent
+        }
+    }
+
+    fn cause(&self) -> Error {
+        self.cause.get().cloned().unwrap_or(Error::Closed("its task ended"))
+    }
+
+    /// Why a head could not be sent. It surely reached nobody.
+    pub(super) fn unsent(&self, error: h2::Error) -> Error {
+        match Error::from(error) {
+            Error::Malformed(error) => Error::Malformed(error),
+            Error::GoAway { reason, .. } => Error::GoAway { reason, remote: true },
+            _ => Error::Unsent(Box::new(self.cause())),
+        }
+    }
+}
+
+/// One outbound stream, shared by its two directions.
+#[derive(Debug)]
+pub(super) struct Stream {
+    send: Mutex<SendStream<Counted>>,
+    sent: AtomicBool,
+    lease: Lease,
+}
+
+impl Stream {
+    pub(super) fn new(send: SendStream<Counted>, sent: bool, lease: Lease) -> Self {
+        Self { send: Mutex::new(send), sent: AtomicBool::new(sent), lease }
+    }
+
+    pub(super) fn gauge(&self) -> &Gauge {
+        &self.lease.0.gauge
+    }
+
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut SendStream<Counted>) -> T) -> T {
+        act(&mut self.send.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Our direction has ended well.
+    pub(super) fn sent(&self) {
+        self.sent.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_sent(&self) -> bool {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn heard(&self) {
+        self.lease.0.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// Translates h2's error, and knows better why the connection is gone.
+    pub(super) fn failed(&self, error: h2::Error) -> Error {
+        match Error::from(error) {
+            Error::Reset { reason, remote: false } => {
+                self.lease.0.faults.fetch_add(1, Ordering::Relaxed);
+                Error::Reset { reason, remote: false }
+            }
+            Error::Io(io) => self.lease.0.cause.get().cloned().unwrap_or(Error::Io(io)),
+            other => other,
+        }
+    }
+}
+
+/// A place among the open streams; it is free again when the stream's last handle falls.
+#[derive(Debug)]
+pub(super) struct Lease(Arc<Link>);
+
+impl Lease {
+    pub(super) fn take(link: &Arc<Link>, limit: usize) -> Result<Self, Error> {
+        let more = |open: usize| (open < limit).then_some(open + 1);
+        match link.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(_) => Ok(Self(link.clone())),
+            Err(_) => Err(Error::AtCapacity { limit }),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells the handles that the connection is over, however its driver ends.
+#[derive(Debug)]
+pub(super) struct Ended(Arc<Link>);
+
+impl Ended {
+    pub(super) fn new(link: Arc<Link>) -> Self {
+        Self(link)
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.0
+    }
+
+    /// Notes why, unless that is known already.
+    pub(super) fn because(&self, cause: Error) -> Error {
+        self.0.cause.get_or_init(|| cause).clone()
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.closed.cancel();
+    }
+}
