@@ -75,13 +75,17 @@ async fn each(
     services: &[ServiceName],
     whole: State,
 ) -> BTreeMap<ServiceName, State> {
-    let asked = services.iter().map(|service| async move {
-        let state = match judge(check(client, service.as_str()).await) {
-            Said::State(state, ..) => state,
-            Said::Nothing | Said::NoSuchService => whole,
-            Said::Lost(_) => State::NotServing,
-        };
-        (service.clone(), state)
+    // Owned by each look: a borrow would keep the whole probe from being spawned as a task (rust-lang/rust#102211).
+    let asked = services.to_vec().into_iter().map(|service| {
+        let client = client.clone();
+        async move {
+            let state = match judge(check(&client, service.as_str()).await) {
+                Said::State(state, ..) => state,
+                Said::Nothing | Said::NoSuchService => whole,
+                Said::Lost(_) => State::NotServing,
+            };
+            (service, state)
+        }
     });
     stream::iter(asked).buffer_unordered(AT_ONCE).collect().await
 }
