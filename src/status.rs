@@ -3,14 +3,20 @@
 //!
 //! Owns: the rules of the fold, and the probes. Never: policy; who may see what is a question the caller of
 //! [`PlatformStatus::seen_by`] answers.
-//! Flow: probes write observations → [`fold`] → the newest [`Federation`] is what `api` shows.
+//! Flow: the [`Prober`] notes what it sees → [`fold`] → the [`Board`] shows the newest [`Federation`] to `api`.
 
+mod board;
+mod clock;
 mod federation;
 mod fold;
+mod folding;
+mod prober;
 mod rule;
 
+pub use board::{Board, Publisher, board};
 pub use federation::{CapabilityStatus, Federation, PlatformStatus, ProducerStatus, VersionStatus};
-pub use fold::{Sight, fold};
+pub use fold::fold;
+pub use prober::{Prober, Settings};
 
 #[cfg(test)]
 mod tests;

@@ -93,7 +93,25 @@ impl Federation {
     }
 }
 
+impl Federation {
+    /// Whether a reader of `earlier` would learn nothing new here, but when it was last looked at.
+    pub fn says_the_same(&self, earlier: &Federation) -> bool {
+        let said = |a: &PlatformStatus, b: &PlatformStatus| a.says_the_same(b);
+        rule::says_the_same(&self.condition, &earlier.condition)
+            && same(self.platforms.values(), earlier.platforms.values(), said)
+    }
+}
+
 impl PlatformStatus {
+    fn says_the_same(&self, earlier: &Self) -> bool {
+        let capability = |a: &CapabilityStatus, b: &CapabilityStatus| a.says_the_same(b);
+        let producer = |a: &ProducerStatus, b: &ProducerStatus| a.says_the_same(b);
+        self.name == earlier.name
+            && rule::says_the_same(&self.condition, &earlier.condition)
+            && same(self.capabilities.values(), earlier.capabilities.values(), capability)
+            && same(self.producers.values(), earlier.producers.values(), producer)
+    }
+
     /// The platform of somebody who may see those versions that `may_see` lets through.
     ///
     /// What is hidden leaves no trace: conditions, counts and messages are folded from the rest alone.
@@ -128,6 +146,16 @@ impl PlatformStatus {
 }
 
 impl CapabilityStatus {
+    fn says_the_same(&self, earlier: &Self) -> bool {
+        self.name == earlier.name
+            && rule::says_the_same(&self.condition, &earlier.condition)
+            && same(self.versions.iter(), earlier.versions.iter(), |a, b| {
+                a.version.name == b.version.name
+                    && rule::says_the_same(&a.condition, &b.condition)
+                    && same(a.producers.iter(), b.producers.iter(), |a, b| a.says_the_same(b))
+            })
+    }
+
     /// The capability of somebody who may see those versions that `may_see` lets through; `None` if that is none.
     pub fn seen_by(
         self: &Arc<Self>,
@@ -144,6 +172,22 @@ impl CapabilityStatus {
             }
         }
     }
+}
+
+impl ProducerStatus {
+    fn says_the_same(&self, earlier: &Self) -> bool {
+        (&self.name, self.reached) == (&earlier.name, earlier.reached)
+            && rule::says_the_same(&self.condition, &earlier.condition)
+    }
+}
+
+/// Compares two orders of shared parts, and looks only into those that are not shared.
+fn same<'a, T: 'a>(
+    a: impl ExactSizeIterator<Item = &'a Arc<T>>,
+    b: impl ExactSizeIterator<Item = &'a Arc<T>>,
+    said: impl Fn(&T, &T) -> bool,
+) -> bool {
+    a.len() == b.len() && a.zip(b).all(|(a, b)| Arc::ptr_eq(a, b) || said(a, b))
 }
 
 /// Folds versions. Those without a promise of their own do not drag it down; see [`counts`].

@@ -1,45 +1,40 @@
 //! Walks the catalogue and folds what was seen into one [`Federation`]: pure, and cheap where nothing changed.
 //!
-//! An endpoint, by what a probe last saw of it:
+//! An endpoint, by the last look at it:
 //!
 //! | last look                     | state                | reason              |
 //! |-------------------------------|----------------------|---------------------|
 //! | never                         | UNKNOWN              | `NOT_OBSERVED`      |
 //! | longer ago than is believed   | UNKNOWN              | `OBSERVATION_STALE` |
-//! | else                          | what it saw          | the probe's own     |
+//! | else                          | what it saw          | the look's own      |
 //!
-//! A producer, by its record and its endpoints ("best" of them folded by [`rule`]):
+//! A producer, by its record and the fold of its endpoints (see `rule`):
 //!
-//! | record      | endpoints | state       | reason                                         |
-//! |-------------|-----------|-------------|------------------------------------------------|
-//! | EXPIRED     | any       | NOT_SERVING | `LEASE_EXPIRED`                                |
-//! | PARTITIONED | any       | UNKNOWN     | `ORIGIN_PARTITIONED`                           |
+//! | record      | endpoints | state       | reason                                          |
+//! |-------------|-----------|-------------|-------------------------------------------------|
+//! | EXPIRED     | any       | NOT_SERVING | `LEASE_EXPIRED`                                 |
+//! | PARTITIONED | any       | UNKNOWN     | `ORIGIN_PARTITIONED`                            |
 //! | STALE       | SERVING   | DEGRADED    | `LEASE_STALE`: stale knowledge is never "ready" |
-//! | STALE, LIVE | else      | the fold of its endpoints                                    ||
+//! | STALE, LIVE | else      | theirs      | theirs                                          |
 //!
-//! A retired version is NOT_SERVING, `RETIRED`; any other is the fold of its producers.
+//! A version is the fold of its producers; where an endpoint tells its services apart, those of the version count. A
+//! retired version is NOT_SERVING, `RETIRED`.
 
 use super::federation::{self, CapabilityStatus, Federation, PlatformStatus, ProducerStatus, VersionStatus};
 use super::rule::{self, Part};
 use crate::catalog::{CapabilityEntry, Offering, PlatformEntry, Snapshot};
-use crate::model::{CapabilityName, Condition, Endpoint, Freshness, Producer, ProducerId, Stage, State};
+use crate::model::{
+    CapabilityName, Condition, Endpoint, Freshness, Producer, ProducerId, ServiceName, Stage, State,
+};
+use crate::uplink::{Observation, Seen};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a probe last saw of an endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sight {
-    /// Whether it answered at all.
-    pub reached: bool,
-    /// What it said, or what its silence means; its freshness is for the fold to say.
-    pub condition: Condition,
-}
-
-/// The fold of `catalog` with what `seen` tells of each endpoint; looks older than `believed` are stale.
+/// The fold of `catalog` with what was `seen` of each endpoint; looks older than `believed` are stale.
 pub fn fold(
     catalog: &Arc<Snapshot>,
-    seen: &dyn Fn(&Producer, &Endpoint) -> Option<Sight>,
+    seen: &Seen,
     believed: SignedDuration,
     previous: Option<&Federation>,
     now: Timestamp,
@@ -62,7 +57,7 @@ pub fn fold(
 }
 
 struct Walk<'a> {
-    seen: &'a dyn Fn(&Producer, &Endpoint) -> Option<Sight>,
+    seen: &'a Seen,
     believed: SignedDuration,
     now: Timestamp,
     /// Whether something differs from the fold before that a reader would care about.
@@ -125,7 +120,11 @@ impl Walk<'_> {
         producers: &Producers,
         previous: Option<&Arc<VersionStatus>>,
     ) -> Arc<VersionStatus> {
-        let producers = offering.producers.iter().filter_map(|p| producers.get(&p.name.producer).cloned());
+        let services = &offering.version.services;
+        let producers = offering.producers.iter().filter_map(|producer| {
+            let whole = producers.get(&producer.name.producer)?;
+            Some(self.producer_for(services, producer, whole))
+        });
         let producers: Vec<_> = producers.collect();
         let parts = producers.iter().map(|p| Part { name: &p.name, condition: &p.condition });
         let mut condition = rule::fold("producers serve", parts, self.now);
@@ -145,15 +144,9 @@ impl Walk<'_> {
     ) -> (ProducerId, Arc<ProducerStatus>) {
         let id = producer.name.producer.clone();
         let previous = platform.and_then(|platform| platform.producers.get(&id));
-        let sights: Vec<_> = producer.endpoints.iter().map(|e| self.endpoint(producer, e)).collect();
-        let reached = sights.iter().any(|sight| sight.reached);
-        let condition = match producer.freshness {
-            Freshness::Expired => lease(producer, State::NotServing, "LEASE_EXPIRED", "its lease ran out"),
-            Freshness::Partitioned => {
-                lease(producer, State::Unknown, "ORIGIN_PARTITIONED", "its origin cannot be reached")
-            }
-            Freshness::Stale | Freshness::Live => self.of_endpoints(producer, &sights),
-        };
+        let reached =
+            producer.endpoints.iter().any(|e| self.look(producer, e).is_some_and(|l| l.is_reachable));
+        let condition = self.of_record(producer, &[]);
         let condition = self.settle(condition, previous.map(|previous| &previous.condition));
         let same = previous.filter(|old| old.reached == reached && old.condition == condition);
         let status = same
@@ -162,10 +155,40 @@ impl Walk<'_> {
         (id, status)
     }
 
-    fn of_endpoints(&self, producer: &Producer, sights: &[Sight]) -> Condition {
-        let mut named: Vec<_> = producer.endpoints.iter().map(|e| &e.address).zip(sights).collect();
+    /// How a producer is for `services`; shared with `whole` unless an endpoint tells its services apart.
+    fn producer_for(
+        &self,
+        services: &[ServiceName],
+        producer: &Producer,
+        whole: &Arc<ProducerStatus>,
+    ) -> Arc<ProducerStatus> {
+        let tells_apart = |look: &Observation| services.iter().any(|s| look.of(s.as_str()) != look.state);
+        let mut looks = producer.endpoints.iter().filter_map(|endpoint| self.look(producer, endpoint));
+        if !looks.any(|look| tells_apart(look)) {
+            return whole.clone();
+        }
+        let mut condition = self.of_record(producer, services);
+        if condition.state == whole.condition.state {
+            condition.since = whole.condition.since;
+        }
+        Arc::new(ProducerStatus { name: producer.name.clone(), condition, reached: whole.reached })
+    }
+
+    fn of_record(&self, producer: &Producer, services: &[ServiceName]) -> Condition {
+        match producer.freshness {
+            Freshness::Expired => lease(producer, State::NotServing, "LEASE_EXPIRED", "its lease ran out"),
+            Freshness::Partitioned => {
+                lease(producer, State::Unknown, "ORIGIN_PARTITIONED", "its origin cannot be reached")
+            }
+            Freshness::Stale | Freshness::Live => self.of_endpoints(producer, services),
+        }
+    }
+
+    fn of_endpoints(&self, producer: &Producer, services: &[ServiceName]) -> Condition {
+        let named = producer.endpoints.iter().map(|e| (&e.address, self.endpoint(producer, e, services)));
+        let mut named: Vec<_> = named.collect();
         named.sort_by_key(|(address, _)| *address);
-        let parts = named.iter().map(|(name, sight)| Part { name, condition: &sight.condition });
+        let parts = named.iter().map(|(name, condition)| Part { name, condition });
         let mut condition = rule::fold("endpoints work", parts, self.now);
         if producer.freshness == Freshness::Stale {
             condition.freshness = condition.freshness.max(Freshness::Stale);
@@ -178,27 +201,43 @@ impl Walk<'_> {
         condition
     }
 
-    fn endpoint(&self, producer: &Producer, endpoint: &Endpoint) -> Sight {
-        let unknown = |reason, message: String, since, observed| {
-            let freshness = Freshness::Stale;
-            let condition = Condition { state: State::Unknown, reason, message, since, observed, freshness };
-            Sight { reached: false, condition }
+    fn endpoint(&self, producer: &Producer, endpoint: &Endpoint, services: &[ServiceName]) -> Condition {
+        let unknown = |reason, message: String, at: Timestamp| {
+            let (state, freshness) = (State::Unknown, Freshness::Stale);
+            Condition { state, reason, message, since: at, observed: at, freshness }
         };
-        match (self.seen)(producer, endpoint) {
-            None => {
-                let since = producer.updated.min(self.now);
-                unknown("NOT_OBSERVED", "nobody has looked yet".to_owned(), since, since)
-            }
-            Some(sight) if self.now.duration_since(sight.condition.observed) > self.believed => {
-                let observed = sight.condition.observed;
-                let message = format!("last seen at {observed:.0}");
-                unknown("OBSERVATION_STALE", message, observed, observed)
-            }
-            Some(mut sight) => {
-                sight.condition.freshness = Freshness::Live;
-                sight
-            }
+        let Some(look) = self.seen.get(&producer.name, &endpoint.address) else {
+            return unknown(
+                "NOT_OBSERVED",
+                "nobody has looked yet".to_owned(),
+                producer.updated.min(self.now),
+            );
+        };
+        if self.is_stale(look) {
+            return unknown("OBSERVATION_STALE", format!("last seen at {:.0}", look.observed), look.observed);
         }
+        let Observation { mut state, mut reason, message, since, observed, .. } = (**look).clone();
+        let mut message = message;
+        let of = |service: &ServiceName| look.of(service.as_str());
+        if let Some(worst) = services.iter().max_by_key(|service| rule::badness(of(service)))
+            && of(worst) != state
+        {
+            state = of(worst);
+            (reason, message) = match state {
+                State::Serving => ("SERVING", "it says so".to_owned()),
+                _ => ("SERVICE_NOT_SERVING", format!("it says that {worst} does not serve")),
+            };
+        }
+        Condition { state, reason, message, since, observed, freshness: Freshness::Live }
+    }
+
+    /// The last look at an endpoint, if it is still believed.
+    fn look(&self, producer: &Producer, endpoint: &Endpoint) -> Option<&Arc<Observation>> {
+        self.seen.get(&producer.name, &endpoint.address).filter(|look| !self.is_stale(look))
+    }
+
+    fn is_stale(&self, look: &Observation) -> bool {
+        self.now.duration_since(look.observed) > self.believed
     }
 
     fn settle(&mut self, condition: Condition, previous: Option<&Condition>) -> Condition {

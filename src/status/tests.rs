@@ -212,7 +212,7 @@ fn since_is_kept_while_the_state_stays() {
 fn what_did_not_change_is_shared() {
     let world = World::default().platform("a.example").producer("x", Live, &[Some(Serving)], STABLE);
     let first = world.fold(None, 100);
-    let second = world.clone().platform("b.example").fold(Some(&first), 101);
+    let second = world.platform("b.example").fold(Some(&first), 101);
     let name = PlatformName::parse("a.example").unwrap();
     assert!(Arc::ptr_eq(&first.platforms[&name], &second.platforms[&name]));
     assert_eq!(second.edition, first.edition + 1);
@@ -235,6 +235,21 @@ fn what_a_caller_may_not_see_leaves_no_trace() {
     assert_eq!(federation.service("acme.Ledger", |version| version.name.version.major == 1), Some(Serving));
     assert_eq!(federation.service("acme.Ledger", |_| false), None);
     assert!(Arc::ptr_eq(&platform.seen_by(|_| true, at(100)), platform));
+}
+
+#[test]
+fn where_services_are_told_apart_only_those_of_the_version_count() {
+    let mut world = World::default().platform("a.example").producer("x", Live, &[Some(Serving)], STABLE);
+    let of = |world: &World| {
+        let federation = world.fold(None, 100);
+        let version = &ledger(&federation).versions[0];
+        let producer = &federation.platforms.values().next().unwrap().producers.values().next().unwrap();
+        ((version.condition.state, version.condition.reason), producer.condition.state)
+    };
+    world.look_into("x:1", Degraded, &[("acme.Ledger", Serving), ("acme.Other", NotServing)], at(95));
+    assert_eq!(of(&world), ((Serving, "ALL_SERVING"), Degraded));
+    world.look_into("x:1", Degraded, &[("acme.Ledger", NotServing), ("acme.Other", Serving)], at(96));
+    assert_eq!(of(&world), ((NotServing, "SERVICE_NOT_SERVING"), Degraded));
 }
 
 mod laws;

@@ -2,16 +2,16 @@
 
 use super::*;
 use crate::catalog::{Change, Snapshot};
+use crate::uplink::{Look, Observer};
 use jiff::SignedDuration;
-use std::collections::HashMap;
 
 const BELIEVED: SignedDuration = SignedDuration::from_secs(20);
 
 /// A federation to fold, and what was seen of its endpoints.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct World {
     catalog: Arc<Snapshot>,
-    pub(super) seen: HashMap<String, Sight>,
+    seen: Observer,
 }
 
 impl World {
@@ -64,14 +64,34 @@ impl World {
     }
 
     pub(super) fn look(&mut self, address: &str, state: State, observed: Timestamp) {
-        let mut condition = condition(state, "SEEN");
-        condition.observed = observed;
-        self.seen.insert(address.to_owned(), Sight { reached: state != NotServing, condition });
+        self.look_into(address, state, &[], observed);
+    }
+
+    /// A look that tells services apart.
+    pub(super) fn look_into(
+        &mut self,
+        address: &str,
+        state: State,
+        services: &[(&str, State)],
+        observed: Timestamp,
+    ) {
+        let id = address.split(':').next().unwrap();
+        let producer = ProducerName::parse(&format!("platforms/a.example/producers/{id}")).unwrap();
+        let services = services.iter().map(|(name, state)| (ServiceName::parse(name).unwrap(), *state));
+        let look = Look {
+            state,
+            is_reachable: state != NotServing,
+            reason: "SEEN",
+            message: "said".into(),
+            services: services.collect(),
+        };
+        for when in [at(10), observed] {
+            self.seen.record(&producer, &Address::parse(address).unwrap(), look.clone(), when);
+        }
     }
 
     pub(super) fn fold(&self, previous: Option<&Federation>, now: i64) -> Federation {
-        let seen = |_: &Producer, e: &Endpoint| self.seen.get(&e.address.to_string()).cloned();
-        fold(&self.catalog, &seen, BELIEVED, previous, at(now))
+        fold(&self.catalog, &self.seen.reader().load(), BELIEVED, previous, at(now))
     }
 }
 
