@@ -7,12 +7,16 @@ mod caller;
 mod connections;
 pub mod dispatch;
 pub mod fault;
+#[cfg(test)]
+mod fixture;
 mod gate;
+pub mod health;
 pub mod listener;
 mod noise;
 mod page;
 mod passthrough;
 pub mod services;
+pub mod status;
 mod until;
 
 pub use connections::Connections;

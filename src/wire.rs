@@ -4,6 +4,7 @@
 
 pub mod catalog;
 pub mod registry;
+pub mod status;
 pub mod time;
 
 /// What `build.rs` made of `proto/`.

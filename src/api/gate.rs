@@ -52,6 +52,17 @@ pub(super) fn judge(service: &str, method: &str, caller: &Caller) -> Result<(), 
     }
 }
 
+/// The names of our own services.
+pub(super) fn own() -> impl Iterator<Item = &'static str> {
+    let names: std::collections::BTreeSet<_> = ROWS.iter().map(|(service, _, _)| *service).collect();
+    names.into_iter()
+}
+
+/// Whether the service is one of our own.
+pub(super) fn is_own(service: &str) -> bool {
+    ROWS.iter().any(|(own, _, _)| *own == service)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

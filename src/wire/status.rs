@@ -1,0 +1,38 @@
+//! Conditions, as `portolan.status.v1` and `grpc.health.v1` show them.
+
+use super::catalog::freshness;
+use super::pb::grpc::health::v1::health_check_response::ServingStatus;
+use super::pb::portolan::status::v1 as pb;
+use super::time::timestamp;
+use crate::model::{Condition, State};
+
+/// A condition on the wire.
+pub fn condition(condition: &Condition) -> pb::Condition {
+    pb::Condition {
+        state: state(condition.state).into(),
+        reason: condition.reason.to_owned(),
+        message: condition.message.clone(),
+        since: Some(timestamp(condition.since)),
+        observe_time: Some(timestamp(condition.observed)),
+        freshness: freshness(condition.freshness).into(),
+    }
+}
+
+/// A state on the wire.
+pub fn state(state: State) -> pb::State {
+    match state {
+        State::Serving => pb::State::Serving,
+        State::Degraded => pb::State::Degraded,
+        State::NotServing => pb::State::NotServing,
+        State::Unknown => pb::State::Unknown,
+    }
+}
+
+/// A state in the words of `grpc.health.v1`: it knows no degrees, and what is degraded still serves.
+pub fn serving_status(state: State) -> ServingStatus {
+    match state {
+        State::Serving | State::Degraded => ServingStatus::Serving,
+        State::NotServing => ServingStatus::NotServing,
+        State::Unknown => ServingStatus::Unknown,
+    }
+}
