@@ -1,0 +1,88 @@
+//! The demo, running: one broker and its producers.
+
+use super::cast::{self, ROLES};
+use super::place::Place;
+use super::producer::{self, Producer};
+use crate::broker::{self, Broker};
+use crate::client::producer::Services;
+use anyhow::{Context as _, bail};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// How long open calls may go on after Ctrl-C.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// One broker with five producers.
+pub(super) struct House {
+    place: Place,
+    broker: Broker,
+    port: u16,
+    crew: Mutex<Crew>,
+}
+
+/// What each role serves, and who of them works.
+struct Crew {
+    services: BTreeMap<&'static str, Services>,
+    working: BTreeMap<&'static str, Producer>,
+}
+
+impl House {
+    /// Lays out the directory, starts the broker, then the producers. Port 0 is a free one.
+    pub(super) async fn open(place: Place, port: u16) -> anyhow::Result<Self> {
+        place.prepare()?;
+        place.issue_certificates()?;
+        let config = broker::config::load(&place.write_config(port)?)?;
+        let broker = Broker::start(config).await.with_context(|| match port {
+            0 => "the broker did not start".to_owned(),
+            port => format!("the broker did not start; is port {port} taken? (--port 0 takes a free one)"),
+        })?;
+        let port = broker.addresses().first().context("the broker listens nowhere")?.port();
+        place.write_profiles(port)?;
+        let services = ROLES.iter().map(|role| (role.name, producer::services(role))).collect();
+        let crew = Mutex::new(Crew { services, working: BTreeMap::new() });
+        let house = Self { place, broker, port, crew };
+        for role in &ROLES {
+            house.start(role.name).await?;
+        }
+        Ok(house)
+    }
+
+    /// Starts a producer that does not work.
+    pub(super) async fn start(&self, name: &str) -> anyhow::Result<()> {
+        let role = cast::role(name)?;
+        let mut crew = self.crew.lock().await;
+        if crew.working.contains_key(role.name) {
+            bail!("{name} runs already");
+        }
+        let services = crew.services.get(role.name).cloned().unwrap_or_default();
+        let producer = Producer::start(role, services, &self.place, self.port).await?;
+        crew.working.insert(role.name, producer);
+        Ok(())
+    }
+
+    /// Stops a producer as if it had crashed: the broker is told nothing.
+    pub(super) async fn kill(&self, name: &str) -> anyhow::Result<()> {
+        let role = cast::role(name)?;
+        let producer = self.crew.lock().await.working.remove(role.name);
+        producer.with_context(|| format!("{name} does not run"))?.kill().await;
+        Ok(())
+    }
+
+    /// Drains everything: first the producers, then the broker.
+    pub(super) async fn close(self) {
+        let working = std::mem::take(&mut self.crew.lock().await.working);
+        futures::future::join_all(working.into_values().map(Producer::stop)).await;
+        self.broker.drain(DRAIN).await;
+    }
+
+    /// The directory.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Where the broker listens on this machine.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+}

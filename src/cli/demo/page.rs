@@ -1,0 +1,140 @@
+//! What `portolan demo` prints: who runs, where the certificates are, and commands to copy into a second terminal.
+
+use super::cast::{HUB, ORGANISATIONS, Organisation, ROLES};
+use super::place::Place;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// The page for a demo that runs in `place`.
+pub(super) fn of(place: &Place, port: u16) -> anyhow::Result<String> {
+    let mut page = String::new();
+    writeln!(page, "\nOne broker, three organisations, five producers.\n")?;
+    writeln!(page, "  BROKER      localhost:{port}  of {HUB}, configured in {}", place.config().display())?;
+    writeln!(page, "\n  PRODUCER    SERVICE                            OF                 FOR")?;
+    for role in &ROLES {
+        writeln!(page, "  {:<11} {:<34} {:<18} {}", role.name, role.service, role.domain, role.audience())?;
+    }
+    writeln!(page, "\n  CONSUMER    OF                 CERTIFICATE")?;
+    for Organisation { domain, consumer, .. } in &ORGANISATIONS {
+        let certificate = place.files(domain, consumer).certificate;
+        writeln!(page, "  {consumer:<11} {domain:<18} {}", certificate.display())?;
+    }
+    writeln!(page, "\nIn a second terminal, in this folder, as it stands:")?;
+    for (title, commands) in chapters(place, port) {
+        writeln!(page, "\n  # {title}")?;
+        for command in commands {
+            writeln!(page, "  {command}")?;
+        }
+    }
+    writeln!(page, "\nCtrl-C ends it. All that it wrote is in {}.", place.root().display())?;
+    Ok(page)
+}
+
+/// The commands, by what they show.
+fn chapters(place: &Place, port: u16) -> [(&'static str, Vec<String>); 6] {
+    let (me, dir) = (myself(), quoted(place.root()));
+    let profile = |short: &str| quoted(&place.profile(short));
+    let call = |short: &str, method: &str, message: &str| {
+        format!("{me} call --profile {} {method} -d '{message}'", profile(short))
+    };
+    let files = |ca: &str, cert: &str, key: &str, domain: &str, consumer: &str| {
+        let of = place.files(domain, consumer);
+        let (bundle, certificate, secret) =
+            (quoted(&place.bundle(HUB)), quoted(&of.certificate), quoted(&of.key));
+        format!("{ca} {bundle} {cert} {certificate} {key} {secret}")
+    };
+    let grpcurl =
+        |domain, consumer| format!("grpcurl {}", files("-cacert", "-cert", "-key", domain, consumer));
+    let buf =
+        |domain, consumer| format!("buf curl {}", files("--cacert", "--cert", "--key", domain, consumer));
+    let post = r#"{"debitAccount":"accounts/alice","creditAccount":"accounts/bob","amount":{"currencyCode":"EUR","minorUnits":1250},"description":"lunch"}"#;
+    [
+        (
+            "what there is, as data and as payments see it (payments may not see the embedding), and how it is",
+            vec![
+                format!("{me} catalog --profile {}", profile("data")),
+                format!("{me} catalog --profile {}", profile("payments")),
+                format!("{me} status --profile {}", profile("data")),
+            ],
+        ),
+        (
+            "calls across organisations: unary, server stream, client stream, bidi, deprecated",
+            vec![
+                call("data", "payments.ledger.v2.LedgerService/PostEntry", post),
+                call("ml", "data.kv.v1.KeyValueService/Watch", r#"{"fromRevision":1,"limit":3}"#),
+                call(
+                    "payments",
+                    "data.search.v1.SearchService/IndexDocuments",
+                    r#"{"document":{"id":"a","title":"Anchors"}} {"document":{"id":"b","title":"Buoys"}}"#,
+                ),
+                call(
+                    "data",
+                    "ml.embedding.v1.EmbeddingService/StreamEmbeddings",
+                    r#"{"id":"a","text":"the ship sails"} {"id":"b","text":"the ships sail"}"#,
+                ),
+                call("ml", "payments.ledger.v1.LedgerService/GetBalance", r#"{"account":"trainer"}"#),
+            ],
+        ),
+        (
+            "denied: payments is not among those for whom the embedding is",
+            vec![call("payments", "ml.embedding.v1.EmbeddingService/Embed", r#"{"text":"ahoy"}"#)],
+        ),
+        (
+            "the same with grpcurl",
+            vec![
+                format!("{} localhost:{port} list", grpcurl("payments.example", "checkout")),
+                format!(
+                    "{} localhost:{port} describe data.kv.v1.KeyValueService",
+                    grpcurl("payments.example", "checkout")
+                ),
+                format!(
+                    "{} -d '{{\"query\":\"ports\"}}' localhost:{port} data.search.v1.SearchService/Search",
+                    grpcurl("payments.example", "checkout")
+                ),
+            ],
+        ),
+        (
+            "and with buf",
+            vec![
+                format!("{} --list-services https://localhost:{port}", buf("data.example", "reports")),
+                format!(
+                    "{} -d '{{\"text\":\"ahoy\"}}' https://localhost:{port}/ml.embedding.v1.EmbeddingService/Embed",
+                    buf("data.example", "reports")
+                ),
+            ],
+        ),
+        (
+            "let the ledger crash, see it, and bring it back",
+            vec![
+                format!("{me} demo --dir {dir} stop ledger"),
+                format!("{me} status --profile {}", profile("data")),
+                format!("{me} demo --dir {dir} start ledger"),
+            ],
+        ),
+    ]
+}
+
+/// How this very program is called: as it was, which is right in the same folder.
+fn myself() -> String {
+    let name = std::env::args_os().next().unwrap_or_else(|| "portolan".into());
+    quoted(Path::new(&name))
+}
+
+/// The path as a shell reads it back.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '+' | ':' | '@');
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_for_a_shell() {
+        assert_eq!(quoted(Path::new("portolan-demo/data.toml")), "portolan-demo/data.toml");
+        assert_eq!(quoted(Path::new("it's here")), r"'it'\''s here'");
+    }
+}
