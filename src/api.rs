@@ -15,6 +15,7 @@ pub mod listener;
 mod noise;
 mod page;
 mod passthrough;
+pub mod reflection;
 pub mod services;
 pub mod status;
 mod until;

@@ -6,17 +6,22 @@
 
 mod fault;
 mod index;
+mod naming;
 mod outline;
+mod rank;
 mod raw;
 mod reach;
 mod screen;
 mod set;
 mod table;
+mod view;
 mod well_known;
 
 pub use fault::{Error, Fault, Limits, Warning};
 pub use index::{Reader, Snapshot, Writer, index};
+pub use rank::{Seen, Sight};
 pub use set::{Method, Set, contract_digest};
+pub use view::View;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -123,11 +123,6 @@ impl Snapshot {
         self.versions.get(version).map(|files| &files[..]).unwrap_or_default()
     }
 
-    /// The versions that have descriptors, from `first` on.
-    pub(super) fn versions_from(&self, first: &VersionName) -> impl Iterator<Item = &Arc<VersionName>> {
-        self.versions.range::<VersionName, _>(first..).map(|(version, _)| version)
-    }
-
     /// The files that may answer a question, whoever carries them; the asker checks for hash collisions.
     pub(super) fn candidates(&self, question: Question<'_>) -> impl Iterator<Item = &Arc<File>> {
         self.asked.get(self.hash.hash_one(question))

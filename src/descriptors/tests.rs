@@ -1,5 +1,5 @@
 //! Descriptors as strangers send them, good and bad.
 
-mod compile;
+pub(crate) mod compile;
 mod hostile;
 mod screening;

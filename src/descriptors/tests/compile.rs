@@ -16,7 +16,7 @@ impl FileResolver for Sources {
 }
 
 /// The serialized set of these files and all they import, comments included. `syntax = "proto3"` is added.
-pub(in crate::descriptors) fn compile(sources: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn compile(sources: &[(&str, &str)]) -> Vec<u8> {
     let texts =
         sources.iter().map(|(name, text)| ((*name).to_owned(), format!("syntax = \"proto3\";\n{text}")));
     let mut resolver = ChainFileResolver::new();
@@ -29,7 +29,7 @@ pub(in crate::descriptors) fn compile(sources: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// The same set with each file as `change` leaves it.
-pub(in crate::descriptors) fn edit(set: &[u8], mut change: impl FnMut(&mut FileDescriptorProto)) -> Vec<u8> {
+pub(crate) fn edit(set: &[u8], mut change: impl FnMut(&mut FileDescriptorProto)) -> Vec<u8> {
     let mut set = FileDescriptorSet::decode(set).unwrap();
     set.file.iter_mut().for_each(&mut change);
     set.encode_to_vec()
