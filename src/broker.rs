@@ -83,7 +83,7 @@ impl Broker {
             identity::server_config(&trust, &credentials),
             trust.clone(),
             connections.clone(),
-            (settings::inbound(&config), config.timeouts.handshake),
+            settings::limits(&config),
             Dispatch { services, relay, policy },
             shutdown.clone(),
         ));

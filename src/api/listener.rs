@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -32,15 +33,25 @@ pub struct Listener {
     pub trust: Trust,
     /// The open connections.
     pub connections: Connections,
-    /// The limits of each connection.
-    pub settings: Settings,
-    /// How long a TLS handshake may take.
-    pub handshake_timeout: Duration,
+    /// What strangers may take.
+    pub limits: Limits,
     /// Where requests go.
     pub dispatch: Dispatch,
     /// When to stop.
     pub shutdown: Shutdown,
+    handshakes: Semaphore,
     noise: Noise,
+}
+
+/// What strangers may take.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The limits of each connection.
+    pub connection: Settings,
+    /// How long a TLS handshake may take, waiting for its turn included.
+    pub handshake_timeout: Duration,
+    /// Handshakes under way at once; more wait for their turn.
+    pub handshakes: usize,
 }
 
 impl Listener {
@@ -49,11 +60,12 @@ impl Listener {
         tls: Arc<rustls::ServerConfig>,
         trust: Trust,
         connections: Connections,
-        (settings, handshake_timeout): (Settings, Duration),
+        limits: Limits,
         dispatch: Dispatch,
         shutdown: Shutdown,
     ) -> Self {
-        Self { tls, trust, connections, settings, handshake_timeout, dispatch, shutdown, noise: Noise::new() }
+        let handshakes = Semaphore::new(limits.handshakes);
+        Self { tls, trust, connections, limits, dispatch, shutdown, handshakes, noise: Noise::new() }
     }
 
     /// Accepts on one socket until stopping is asked for. Each worker runs it on its own runtime, with its own pool.
@@ -82,14 +94,17 @@ impl Listener {
     async fn serve(self: Arc<Self>, stream: TcpStream, address: SocketAddr, place: Place, pool: Arc<Pool>) {
         // Small frames must not wait for more; a socket that cannot be told so works all the same.
         let _ = stream.set_nodelay(true);
-        let greeting = identity::accept(&self.trust, self.tls.clone(), stream);
-        let (io, peer) = match timeout(self.handshake_timeout, greeting).await {
+        let greeting = async {
+            let _turn = self.handshakes.acquire().await;
+            identity::accept(&self.trust, self.tls.clone(), stream).await
+        };
+        let (io, peer) = match timeout(self.limits.handshake_timeout, greeting).await {
             Ok(Ok(greeted)) => greeted,
             Ok(Err(Refusal::Left)) => return,
             Ok(Err(refusal)) => return self.complain(address, refusal),
             Err(_) => return self.complain(address, "it did not finish the TLS handshake in time"),
         };
-        let connection = match Connection::handshake(io, &self.settings).await {
+        let connection = match Connection::handshake(io, &self.limits.connection).await {
             Ok(connection) => connection,
             Err(error) => return self.complain(address, error),
         };

@@ -1,6 +1,7 @@
 //! What each room is told of the one configuration file.
 
 use super::config::Config;
+use crate::api::listener::Limits;
 use crate::identity::{Domain, Files};
 use crate::model::Platform;
 use crate::{transport, uplink};
@@ -34,8 +35,17 @@ pub(super) fn platforms(config: &Config) -> Vec<Platform> {
     config.platforms.iter().map(platform).collect()
 }
 
+/// What consumers may take.
+pub(super) fn limits(config: &Config) -> Limits {
+    Limits {
+        connection: inbound(config),
+        handshake_timeout: config.timeouts.handshake,
+        handshakes: config.limits.handshakes,
+    }
+}
+
 /// The limits of consumers' connections.
-pub(super) fn inbound(config: &Config) -> transport::Settings {
+fn inbound(config: &Config) -> transport::Settings {
     let limits = &config.limits;
     transport::Settings {
         stream_window: clamp(limits.stream_window),

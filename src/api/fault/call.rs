@@ -15,6 +15,10 @@ impl From<Error> for Fault {
             Error::Loop(_) => {
                 Fault::new(Code::FailedPrecondition, "ROUTING_LOOP", message).blame(Blame::Broker)
             }
+            Error::NoConnection { platform, tried } if tried.iter().all(|e| e.reason() == "AT_CAPACITY") => {
+                Fault::new(Code::ResourceExhausted, "PRODUCER_AT_CAPACITY", message)
+                    .with("platform", platform.as_str())
+            }
             Error::NoConnection { platform, tried } => {
                 let fault = Fault::new(Code::Unavailable, "NO_CONNECTION", message)
                     .with("platform", platform.as_str());
