@@ -4,6 +4,7 @@
 //! Flow: files → sockets → store → catalogue (the last known, as STALE) → workers → drain.
 
 pub mod config;
+mod services;
 mod settings;
 mod socket;
 mod worker;
@@ -12,12 +13,18 @@ use crate::access::Policy;
 use crate::api::Connections;
 use crate::api::dispatch::Dispatch;
 use crate::api::listener::Listener;
-use crate::api::services::Services;
+use crate::descriptors::{self, Limits, Set};
+use crate::federation::{self, Ground, Misconfigured, Registrar};
+use crate::identity::{self, Credentials, Trust};
 use crate::lifecycle::{self, Shutdown};
+use crate::model::TrustDomain;
 use crate::relay::Relay;
-use crate::uplink::{Observations, Pool};
-use crate::{catalog, identity};
+use crate::status::{Board, Prober};
+use crate::store::{self, Store};
+use crate::uplink::{Observer, Pool};
+use crate::{catalog, wire};
 use config::Config;
+use jiff::Timestamp;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -25,11 +32,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// A running broker: its sockets are bound and it answers.
-#[derive(Debug)]
 pub struct Broker {
     addresses: Vec<SocketAddr>,
     connections: Connections,
     shutdown: Shutdown,
+    store: Store,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -37,7 +44,7 @@ pub struct Broker {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Certificates, keys, bundles or revocation lists cannot be used; all of them are named.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    #[error("{}", lines(.0))]
     Identity(Vec<identity::Fault>),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}")]
@@ -48,6 +55,15 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
+    /// The data directory cannot be used.
+    #[error("cannot use the data directory")]
+    Store(#[from] store::Error),
+    /// Producers of the configuration file are at fault; all of them are named.
+    #[error(transparent)]
+    Producers(#[from] Misconfigured),
+    /// The broker's own descriptors are not sound: a fault of this build.
+    #[error("the broker's own descriptors are not sound")]
+    Descriptors(#[from] descriptors::Error),
     /// A worker cannot be started.
     #[error("cannot start a worker")]
     Worker(#[source] io::Error),
@@ -58,42 +74,37 @@ impl Broker {
     /// of their own.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let shutdown = Shutdown::new();
-        let workers = settings::workers(&config);
-        let (credentials, trust, watcher) =
-            identity::open(&settings::files(&config), &settings::domains(&config))
-                .map_err(Error::Identity)?;
-        let sockets = bind(&config.listen, workers)?;
+        let (files, domains) = (settings::files(&config), settings::domains(&config));
+        let (credentials, trust, watcher) = identity::open(&files, &domains).map_err(Error::Identity)?;
+        let sockets = bind(&config.listen, settings::workers(&config))?;
         let addresses = addresses(&sockets)?;
+        let (store, contents) = Store::open(&config.data_dir, Timestamp::now())?;
 
         let policy = Arc::new(Policy::new(settings::platforms(&config)));
-        let (_writer, catalog) = catalog::catalog();
-        let observations = Observations::default();
-
-        let relay = Arc::new(Relay {
-            catalog,
+        let (writer, catalog) = catalog::catalog();
+        let own = Set::screen(wire::DESCRIPTORS, &Limits::default())?;
+        let (descriptors, described) = descriptors::index(&own);
+        let ground = Ground {
             policy: policy.clone(),
-            observations,
-            broker: config.id.clone(),
-            locality: settings::locality(&config),
-            message_bytes: settings::message_bytes(&config),
-        });
-        let services = Arc::new(Services::default());
-        let connections = Connections::new(config.limits.connections);
-        let listener = Arc::new(Listener::new(
-            identity::server_config(&trust, &credentials),
-            trust.clone(),
-            connections.clone(),
-            settings::limits(&config),
-            Dispatch { services, relay, policy },
-            shutdown.clone(),
-        ));
+            catalog: (writer, catalog.clone()),
+            descriptors,
+            store: store.clone(),
+            contents,
+            configured: config.producers.iter().map(config::Producer::registration).collect(),
+            clock: Arc::new(Timestamp::now),
+        };
+        let registrar = federation::start(ground, settings::registrations(&config, &addresses))?;
+        let known = Known { policy, catalog, described, registrar };
+
         lifecycle::spawn("certificate watcher", watcher.run(shutdown.clone()));
+        let (listener, connections) = edge(&config, &known, (&trust, &credentials), &shutdown);
         let start = |(index, sockets)| {
             let pool = Arc::new(Pool::new(trust.clone(), credentials.clone(), settings::outbound(&config)));
             worker::start(index, sockets, listener.clone(), pool, shutdown.clone()).map_err(Error::Worker)
         };
         let workers = sockets.into_iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { addresses, connections, shutdown, workers })
+        tracing::info!(broker = %config.id, listen = ?addresses, "ready");
+        Ok(Self { addresses, connections, shutdown, store, workers })
     }
 
     /// Where it listens; a port 0 of the configuration has become a real one.
@@ -106,7 +117,8 @@ impl Broker {
         &self.connections
     }
 
-    /// Stops: no new connections, GOAWAY, open calls finish within `deadline` or are cut. True if all finished.
+    /// Stops: no new connections, GOAWAY, open calls finish within `deadline` or are cut; the store is last. True if all
+    /// calls finished.
     pub async fn drain(self, deadline: Duration) -> bool {
         let finished = self.shutdown.drain(deadline).await;
         let workers = self.workers;
@@ -114,8 +126,63 @@ impl Broker {
             tokio::task::spawn_blocking(move || workers.into_iter().for_each(|worker| drop(worker.join())));
         // A worker that panicked has said so itself.
         drop(joined.await);
+        self.store.close().await;
         finished
     }
+}
+
+/// What the inbound edge reads.
+struct Known {
+    policy: Arc<Policy>,
+    catalog: catalog::Reader,
+    described: descriptors::Reader,
+    registrar: Registrar,
+}
+
+/// Begins to probe, and builds the edge that all workers share.
+fn edge(
+    config: &Config,
+    known: &Known,
+    (trust, credentials): (&Trust, &Credentials),
+    shutdown: &Shutdown,
+) -> (Arc<Listener>, Connections) {
+    let observer = Observer::new();
+    let observations = observer.reader();
+    let board = probe(config, known, (trust, credentials), observer, shutdown);
+    let relay = Arc::new(Relay {
+        catalog: known.catalog.clone(),
+        policy: known.policy.clone(),
+        observations,
+        broker: config.id.clone(),
+        locality: settings::locality(config),
+        message_bytes: settings::message_bytes(config),
+    });
+    let services = Arc::new(services::all(config, known, board, shutdown));
+    let connections = Connections::new(config.limits.connections);
+    let listener = Listener::new(
+        identity::server_config(trust, credentials),
+        trust.clone(),
+        connections.clone(),
+        settings::limits(config),
+        Dispatch { services, relay, policy: known.policy.clone() },
+        shutdown.clone(),
+    );
+    (Arc::new(listener), connections)
+}
+
+fn probe(
+    config: &Config,
+    known: &Known,
+    (trust, credentials): (&Trust, &Credentials),
+    observer: Observer,
+    shutdown: &Shutdown,
+) -> Board {
+    let settings = settings::probes(config);
+    let uplink = settings.uplink(settings::outbound(config));
+    let pool = Pool::new(trust.clone(), credentials.clone(), uplink);
+    // Only a key in the prober's own pool; the certificate is what producers see.
+    let tenant = TrustDomain::from(&config.id);
+    Prober { catalog: known.catalog.clone(), observer, pool, tenant, settings }.start(shutdown)
 }
 
 /// The sockets of each worker: one for each address.
@@ -134,4 +201,8 @@ fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Vec<Vec<TcpListener>
 fn addresses(sockets: &[Vec<TcpListener>]) -> Result<Vec<SocketAddr>, Error> {
     let first = sockets.first().map(Vec::as_slice).unwrap_or_default();
     first.iter().map(TcpListener::local_addr).collect::<io::Result<_>>().map_err(Error::Worker)
+}
+
+fn lines(faults: &[identity::Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

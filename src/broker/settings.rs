@@ -4,7 +4,8 @@ use super::config::Config;
 use crate::api::listener::Limits;
 use crate::identity::{Domain, Files};
 use crate::model::Platform;
-use crate::{transport, uplink};
+use crate::{federation, status, transport, uplink};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,30 @@ pub(super) fn outbound(config: &Config) -> uplink::Settings {
         max_backoff: LONGEST_BACKOFF,
         transport: transport::Settings { idle_timeout: None, ..inbound(config) },
         ..uplink::Settings::default()
+    }
+}
+
+/// What a registration may ask for; `own` is where the broker listens.
+pub(super) fn registrations(config: &Config, own: &[SocketAddr]) -> federation::Settings {
+    let leases = &config.leases;
+    federation::Settings {
+        terms: federation::Terms {
+            default: leases.default,
+            shortest: leases.min,
+            longest: leases.max,
+            grace: leases.grace,
+        },
+        endpoints: federation::EndpointRules { allow: config.endpoints.allow.clone(), own: own.to_vec() },
+        ..federation::Settings::default()
+    }
+}
+
+/// How producers are probed.
+pub(super) fn probes(config: &Config) -> status::Settings {
+    status::Settings {
+        interval: config.health.interval,
+        timeout: config.health.timeout,
+        ..status::Settings::default()
     }
 }
 

@@ -148,6 +148,13 @@ impl TryFrom<String> for TrustDomain {
     }
 }
 
+impl From<&super::BrokerId> for TrustDomain {
+    /// A broker's id is always written as a trust domain may be.
+    fn from(id: &super::BrokerId) -> Self {
+        Self(id.as_str().into())
+    }
+}
+
 impl From<TrustDomain> for String {
     fn from(domain: TrustDomain) -> Self {
         domain.0.as_ref().to_owned()

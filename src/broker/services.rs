@@ -1,0 +1,16 @@
+//! The services that the broker answers itself.
+
+use super::Known;
+use super::config::Config;
+use crate::api::services::Services;
+use crate::api::{health, status};
+use crate::lifecycle::Shutdown;
+use crate::status::Board;
+
+/// All of them, each over what it reads.
+pub(super) fn all(config: &Config, known: &Known, board: Board, shutdown: &Shutdown) -> Services {
+    let policy = &known.policy;
+    Services::default()
+        .with(health::Service::server(board.clone(), policy.clone(), shutdown.clone()))
+        .with(status::Service::server(config.id.clone(), board, policy.clone(), shutdown.clone()))
+}
