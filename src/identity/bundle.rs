@@ -25,7 +25,7 @@ pub struct Roots(Arc<Bundle>);
 impl Roots {
     /// Reads a PEM file of authorities.
     pub fn load(file: &Path) -> Result<Self, Fault> {
-        Ok(Self(Arc::new(Bundle::read(file, &files::read(file)?)?)))
+        Ok(Self(Arc::new(Bundle::load(file, None)?)))
     }
 
     /// Checks that a chain leads here and was made for this host.
@@ -53,9 +53,15 @@ pub(super) struct Bundle {
     anchors: Vec<TrustAnchor<'static>>,
     /// What each anchor says of itself; webpki knows no more of an anchor than its name and key.
     limits: Vec<Limits>,
+    lists: Lists,
+}
+
+/// Revocation lists of one owner of trust.
+#[derive(Default)]
+pub(super) struct Lists {
     lists: Vec<CertRevocationList<'static>>,
-    /// When each of the lists is too old.
-    lists_until: Vec<Timestamp>,
+    /// When each of them is too old.
+    until: Vec<Timestamp>,
 }
 
 struct Limits {
@@ -64,48 +70,47 @@ struct Limits {
     most_below: Option<u32>,
 }
 
+impl Lists {
+    /// Reads a PEM file of revocation lists.
+    pub(super) fn load(file: &Path) -> Result<Self, Fault> {
+        let fault =
+            |e: &dyn fmt::Display| Fault::new(file, format!("a revocation list in it cannot be read: {e}"));
+        let mut read = Self::default();
+        for der in files::sections::<CertificateRevocationListDer<'static>>(file, "revocation list")? {
+            let list = OwnedCertRevocationList::from_der(&der).map_err(|e| fault(&e))?;
+            let (_, says) = CertificateRevocationList::from_der(&der).map_err(|e| fault(&e))?;
+            if let Some(next) = says.next_update() {
+                read.until.push(Timestamp::from_second(next.timestamp()).map_err(|e| fault(&e))?);
+            }
+            read.lists.push(list.into());
+        }
+        Ok(read)
+    }
+}
+
 impl Bundle {
-    /// Authorities from the bytes of a PEM file.
-    pub(super) fn read(file: &Path, bytes: &[u8]) -> Result<Self, Fault> {
+    /// Reads a PEM file of authorities. Those of a trust domain may speak for no other, and may not say that they do.
+    pub(super) fn load(file: &Path, domain: Option<&TrustDomain>) -> Result<Self, Fault> {
         let (mut anchors, mut limits) = (Vec::new(), Vec::new());
-        for (n, (der, says)) in authorities(file, bytes)?.iter().enumerate() {
-            let anchor = webpki::anchor_from_trusted_cert(der)
-                .map_err(|e| Fault::new(file, format!("certificate {} in it cannot be read: {e}", n + 1)))?;
-            anchors.push(anchor.to_owned());
+        for (n, (der, says)) in authorities(file)?.iter().enumerate() {
+            let fault = |reason: String| Fault::new(file, format!("certificate {} in it {reason}", n + 1));
+            let names = || says.uris.iter().map(String::as_str);
+            if let Some((domain, other)) = domain.and_then(|domain| Some((domain, foreign(names(), domain)?)))
+            {
+                return Err(fault(format!("is an authority of {other}, not of {domain}")));
+            }
+            let anchor = webpki::anchor_from_trusted_cert(der);
+            anchors.push(anchor.map_err(|e| fault(format!("cannot be read: {e}")))?.to_owned());
             let Leaf { not_before, not_after, most_below, .. } = *says;
             limits.push(Limits { not_before, not_after, most_below });
         }
-        let owner = file.display().to_string();
-        Ok(Self { owner, domain: None, anchors, limits, lists: Vec::new(), lists_until: Vec::new() })
+        let owner = domain.map_or_else(|| file.display().to_string(), ToString::to_string);
+        Ok(Self { owner, domain: domain.cloned(), anchors, limits, lists: Lists::default() })
     }
 
-    /// Binds it to the one trust domain for which it may speak. Refuses an authority that says it is another's.
-    pub(super) fn of(mut self, domain: &TrustDomain, file: &Path, bytes: &[u8]) -> Result<Self, Fault> {
-        for (n, (_, says)) in authorities(file, bytes)?.iter().enumerate() {
-            if let Some(other) = foreign(says.uris.iter().map(String::as_str), domain) {
-                let reason =
-                    format!("certificate {} in it is an authority of {other}, not of {domain}", n + 1);
-                return Err(Fault::new(file, reason));
-            }
-        }
-        self.owner = domain.to_string();
-        self.domain = Some(domain.clone());
-        Ok(self)
-    }
-
-    /// Adds revocation lists from the bytes of a PEM file.
-    pub(super) fn with_lists(mut self, file: &Path, bytes: &[u8]) -> Result<Self, Fault> {
-        let fault =
-            |e: &dyn fmt::Display| Fault::new(file, format!("a revocation list in it cannot be read: {e}"));
-        for der in files::sections::<CertificateRevocationListDer<'static>>(file, bytes, "revocation list")? {
-            let list = OwnedCertRevocationList::from_der(&der).map_err(|e| fault(&e))?;
-            let (_, read) = CertificateRevocationList::from_der(&der).map_err(|e| fault(&e))?;
-            if let Some(next) = read.next_update() {
-                self.lists_until.push(Timestamp::from_second(next.timestamp()).map_err(|e| fault(&e))?);
-            }
-            self.lists.push(list.into());
-        }
-        Ok(self)
+    /// The same, with revocation lists.
+    pub(super) fn with(self, lists: Lists) -> Self {
+        Self { lists, ..self }
     }
 
     /// Verifies a chain, the leaf first, against these authorities and no others. What the leaf says of itself is judged
@@ -118,7 +123,7 @@ impl Bundle {
     ) -> Result<(), Refusal> {
         let (der, above) = chain.split_first().ok_or(Refusal::NoCertificate)?;
         let leaf = EndEntityCert::try_from(der).map_err(|e| Refusal::Malformed(e.to_string()))?;
-        let lists: Vec<&CertRevocationList<'_>> = self.lists.iter().collect();
+        let lists: Vec<&CertRevocationList<'_>> = self.lists.lists.iter().collect();
         // The defaults of the builder are the strict ones: the whole chain, and no answer is a refusal.
         let revocation = RevocationOptionsBuilder::new(&lists)
             .ok()
@@ -136,7 +141,7 @@ impl Bundle {
 
     /// When a judgement by this bundle may change by itself.
     pub(super) fn ends(&self) -> impl Iterator<Item = Timestamp> {
-        self.lists_until.iter().copied().chain(self.limits.iter().map(|limits| limits.not_after))
+        self.lists.until.iter().copied().chain(self.limits.iter().map(|limits| limits.not_after))
     }
 
     /// Holds a path to what webpki leaves out: the anchor's own limits, and the names of the authorities on it.
@@ -189,9 +194,9 @@ impl Bundle {
 }
 
 /// The certificates of a bundle, each of an authority: a leaf in a bundle would vouch for itself.
-fn authorities(file: &Path, bytes: &[u8]) -> Result<Vec<(CertificateDer<'static>, Leaf)>, Fault> {
+fn authorities(file: &Path) -> Result<Vec<(CertificateDer<'static>, Leaf)>, Fault> {
     let mut authorities = Vec::new();
-    for der in files::sections::<CertificateDer<'static>>(file, bytes, "certificate")? {
+    for der in files::sections::<CertificateDer<'static>>(file, "certificate")? {
         let n = authorities.len() + 1;
         let says = Leaf::read(&der).map_err(|e| Fault::new(file, format!("certificate {n}: {e}")))?;
         if !says.is_authority {
@@ -219,7 +224,7 @@ pub(super) fn timestamp(at: UnixTime) -> Timestamp {
 
 impl fmt::Debug for Bundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (authorities, lists) = (self.anchors.len(), self.lists.len());
+        let (authorities, lists) = (self.anchors.len(), self.lists.lists.len());
         f.debug_struct("Bundle")
             .field("owner", &self.owner)
             .field("authorities", &authorities)

@@ -102,7 +102,7 @@ impl Pair {
 }
 
 fn chain(file: &Path) -> Result<(Vec<CertificateDer<'static>>, Timestamp), Fault> {
-    let chain: Vec<CertificateDer<'static>> = files::sections(file, &files::read(file)?, "certificate")?;
+    let chain: Vec<CertificateDer<'static>> = files::sections(file, "certificate")?;
     let mut ends = Vec::new();
     for (n, der) in chain.iter().enumerate() {
         let read = Leaf::read(der);
@@ -113,7 +113,7 @@ fn chain(file: &Path) -> Result<(Vec<CertificateDer<'static>>, Timestamp), Fault
 }
 
 fn key(file: &Path) -> Result<PrivateKeyDer<'static>, Fault> {
-    let mut keys: Vec<PrivateKeyDer<'static>> = files::sections(file, &files::read(file)?, "private key")?;
+    let mut keys: Vec<PrivateKeyDer<'static>> = files::sections(file, "private key")?;
     if keys.len() > 1 {
         return Err(Fault::new(file, "there is more than one private key in it"));
     }

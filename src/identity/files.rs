@@ -59,9 +59,9 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, Fault> {
     }
 }
 
-/// All PEM sections of one kind; at least one.
-pub(super) fn sections<T: PemObject>(file: &Path, bytes: &[u8], kind: &str) -> Result<Vec<T>, Fault> {
-    let found: Result<Vec<T>, pem::Error> = T::pem_slice_iter(bytes).collect();
+/// All PEM sections of one kind in a file; at least one.
+pub(super) fn sections<T: PemObject>(file: &Path, kind: &str) -> Result<Vec<T>, Fault> {
+    let found: Result<Vec<T>, pem::Error> = T::pem_slice_iter(&read(file)?).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
         Ok(_) => Err(Fault::new(file, format!("there is no {kind} in PEM form in it"))),

@@ -1,7 +1,7 @@
 //! Whom we believe: one bundle for each trust domain, swapped whole, read by every handshake.
 
-use crate::identity::bundle::Bundle;
-use crate::identity::files::{self, Domain, Fault};
+use crate::identity::bundle::{Bundle, Lists};
+use crate::identity::files::{Domain, Fault};
 use crate::identity::leaf::{Leaf, Usage};
 use crate::identity::refusal::Refusal;
 use crate::model::{Identity, Subject, TrustDomain};
@@ -195,7 +195,7 @@ impl Bundles {
                     &domain.bundle,
                     format!("trust domain {} has two bundles", domain.name),
                 )),
-                Err(fault) => faults.push(fault),
+                Err(more) => faults.extend(more),
             }
             faults.extend(domain.dns_suffixes.iter().filter_map(|suffix| bundles.map(suffix, domain).err()));
         }
@@ -251,13 +251,13 @@ impl Peer {
     }
 }
 
-/// Reads one domain's bundle and its revocation lists.
-pub(super) fn bundle(domain: &Domain) -> Result<Bundle, Fault> {
-    let bytes = files::read(&domain.bundle)?;
-    let bundle = Bundle::read(&domain.bundle, &bytes)?.of(&domain.name, &domain.bundle, &bytes)?;
-    match &domain.crl {
-        Some(file) => bundle.with_lists(file, &files::read(file)?),
-        None => Ok(bundle),
+/// Reads one domain's bundle and its revocation lists. Both faults are told.
+pub(super) fn bundle(domain: &Domain) -> Result<Bundle, Vec<Fault>> {
+    let bundle = Bundle::load(&domain.bundle, Some(&domain.name));
+    let lists = domain.crl.as_deref().map_or_else(|| Ok(Lists::default()), Lists::load);
+    match (bundle, lists) {
+        (Ok(bundle), Ok(lists)) => Ok(bundle.with(lists)),
+        (bundle, lists) => Err(bundle.err().into_iter().chain(lists.err()).collect()),
     }
 }
 

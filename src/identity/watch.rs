@@ -161,9 +161,7 @@ impl Source {
     fn load(&self, credentials: &mut CredentialsWriter, trust: &mut TrustWriter) -> Result<(), Vec<Fault>> {
         match self {
             Source::Credentials(files) => credentials.replace(Pair::load(files)?),
-            Source::Domain(domain) => {
-                trust.replace(&domain.name, trust::bundle(domain).map_err(|fault| vec![fault])?)
-            }
+            Source::Domain(domain) => trust.replace(&domain.name, trust::bundle(domain)?),
         }
         Ok(())
     }

@@ -3,7 +3,10 @@
 use super::hostile::*;
 use super::wire::*;
 use portolan::identity::{Domain, Refusal, Trust, Usage};
+use proptest::prelude::*;
 use rcgen::{CustomExtension, SanType};
+use rustls::pki_types::CertificateDer;
+use std::sync::LazyLock;
 
 async fn named(orgs: &[&Org], by: &Org, names: &[SanType]) -> Result<String, Refusal> {
     let broker = Org::new("broker.example");
@@ -157,4 +160,27 @@ fn nothing_is_judged_without_a_chain() {
     let nonsense = rustls::pki_types::CertificateDer::from(vec![0x30, 0x03, 1, 2, 3]);
     let judged = trust(&[&a]).judge(&[nonsense], Usage::Client, jiff::Timestamp::now());
     assert!(matches!(judged, Err(Refusal::Malformed(_))), "{judged:?}");
+}
+
+static LEDGER: LazyLock<(Trust, Vec<u8>)> = LazyLock::new(|| {
+    let a = Org::new("a.example").mapping(&["a.internal"]);
+    let shown = a.sign(&leaf(&[uri("spiffe://a.example/ledger"), dns("ledger.a.internal")]));
+    (trust(&[&a]), shown.cert[0].to_vec())
+});
+
+proptest! {
+    /// Strangers send any bytes; they are read before anybody vouched for them.
+    #[test]
+    fn a_certificate_with_other_bytes_is_refused(
+        at in any::<prop::sample::Index>(),
+        bytes in prop::collection::vec(any::<u8>(), 0..4),
+        cut in 0..4usize,
+    ) {
+        let (trust, good) = &*LEDGER;
+        let mut bad = good.clone();
+        let at = at.index(bad.len());
+        bad.splice(at..(at + cut).min(good.len()), bytes);
+        let judged = trust.judge(&[CertificateDer::from(bad.clone())], Usage::Client, jiff::Timestamp::now());
+        prop_assert_eq!(judged.is_ok(), bad == *good, "{:?}", judged);
+    }
 }

@@ -215,9 +215,10 @@ async fn a_peer_ends_with_its_certificate() {
 fn every_fault_of_the_files_is_told_at_the_start() {
     let a = Org::new("a.example");
     let files = Files { certificate: a.path("no.pem"), key: a.path("no.key") };
-    let domain = Domain { bundle: a.path("no-bundle.pem"), ..a.domain.clone() };
+    let (bundle, crl) = (a.path("no-bundle.pem"), Some(a.path("no-list.pem")));
+    let domain = Domain { bundle, crl, ..a.domain.clone() };
     let faults = identity::open(&files, &[domain]).err().unwrap();
-    assert_eq!(faults.len(), 3, "{faults:?}");
+    assert_eq!(faults.len(), 4, "{faults:?}");
 }
 
 fn chain_of(pem: &str) -> Vec<rustls::pki_types::CertificateDer<'static>> {
