@@ -4,6 +4,7 @@
 //! Flow: `listener` (handshake → identity) → `gate` (one row per method) → a typed service, or `passthrough` → `relay`.
 
 mod caller;
+pub mod catalog;
 mod connections;
 pub mod dispatch;
 pub mod fault;
@@ -16,6 +17,7 @@ mod noise;
 mod page;
 mod passthrough;
 pub mod reflection;
+pub mod registry;
 pub mod services;
 pub mod status;
 mod until;

@@ -4,6 +4,7 @@
 //! fault it is (`fault`: consumer, broker, producer) and whether the same call may be sent again (`retry`: safe, unsafe).
 
 mod call;
+pub(super) mod registration;
 
 use crate::access::Denial;
 use crate::model::Violation;

@@ -1,0 +1,221 @@
+//! The catalogue as one caller sees it: what it may not see is not there.
+
+use super::super::fault::Fault;
+use super::invalid;
+use crate::access::{Caller, Policy};
+use crate::catalog::{CapabilityEntry, Offering, PlatformEntry, Snapshot};
+use crate::model::{
+    CapabilityId, CapabilityName, PlatformName, Producer, ProducerName, Version, VersionName,
+};
+use crate::wire::catalog as wire;
+use crate::wire::pb::portolan::catalog::v1 as pb;
+use std::cmp::Ordering;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// One snapshot through the eyes of one caller.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) caller: &'a Caller,
+    pub(super) snapshot: &'a Snapshot,
+}
+
+/// A level of a parent: one name, or the wildcard `-` (AIP-159).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Level<T> {
+    /// `-`.
+    Any,
+    /// This one.
+    One(T),
+}
+
+/// A capability with those of its versions that the caller sees; never none.
+pub(super) struct Seen<'a> {
+    pub(super) name: CapabilityName,
+    /// Newest first.
+    offerings: Vec<&'a Arc<Offering>>,
+}
+
+impl<'a> View<'a> {
+    /// The platform, if it exists for the caller.
+    pub(super) fn platform(self, name: &PlatformName) -> Option<&'a PlatformEntry> {
+        self.snapshot.platform(name.as_str()).map(Arc::as_ref).filter(|entry| self.sees_platform(entry))
+    }
+
+    /// The platforms behind `after`, ordered by name.
+    pub(super) fn platforms(self, after: Option<&PlatformName>) -> impl Iterator<Item = &'a PlatformEntry> {
+        let behind = after.map(|after| self.snapshot.platforms_after(after));
+        let all = after.is_none().then(|| self.snapshot.platforms());
+        let found = behind.into_iter().flatten().chain(all.into_iter().flatten());
+        found.map(Arc::as_ref).filter(move |entry| self.sees_platform(entry))
+    }
+
+    /// The capability, if the caller sees a version of it.
+    pub(super) fn capability(self, name: &CapabilityName) -> Option<Seen<'a>> {
+        self.seen(name.clone(), self.snapshot.capability(name)?)
+    }
+
+    /// The capabilities behind `after`, ordered by name.
+    pub(super) fn capabilities(
+        self,
+        platform: &Level<PlatformName>,
+        capability: &Level<CapabilityId>,
+        after: Option<CapabilityName>,
+    ) -> impl Iterator<Item = Seen<'a>> {
+        let capability = capability.clone();
+        let first = after.as_ref().map(|after| after.platform.clone());
+        self.entries(platform, first).flat_map(move |entry| {
+            let platform = &entry.platform.name;
+            let after = after.as_ref().filter(|after| after.platform == *platform);
+            let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.capability.clone()));
+            let behind = entry.capabilities.range((from, Bound::Unbounded));
+            let wanted = capability.clone();
+            behind.filter(move |(id, _)| wanted.admits(id)).filter_map(move |(id, found)| {
+                let name = CapabilityName { platform: platform.clone(), capability: id.clone() };
+                self.seen(name, found)
+            })
+        })
+    }
+
+    /// The version, if the caller sees it.
+    pub(super) fn version(self, name: &VersionName) -> Option<&'a Offering> {
+        self.snapshot.offering(name).map(Arc::as_ref).filter(|offering| self.sees(&offering.version))
+    }
+
+    /// The versions behind `after`, ordered by platform, capability, then newest first.
+    pub(super) fn versions(
+        self,
+        platform: &Level<PlatformName>,
+        capability: &Level<CapabilityId>,
+        after: Option<VersionName>,
+    ) -> impl Iterator<Item = Arc<Offering>> {
+        // The rest of the capability where the page before ended, then all behind it.
+        let begun = after.as_ref().map(VersionName::capability_name);
+        let rest = begun.as_ref().and_then(|name| self.capability(name));
+        let rest = rest.into_iter().flat_map(|seen| seen.offerings).filter(move |offering| {
+            let last = after.as_ref().map(|after| &after.version);
+            last.is_some_and(|last| offering.version.name.version.cmp(last) == Ordering::Less)
+        });
+        let behind = self.capabilities(platform, capability, begun).flat_map(|seen| seen.offerings);
+        rest.chain(behind).cloned()
+    }
+
+    /// The producers behind `after` that serve a version the caller sees, with those versions; ordered by name.
+    pub(super) fn producers(
+        self,
+        platform: &Level<PlatformName>,
+        after: Option<ProducerName>,
+    ) -> impl Iterator<Item = (&'a Producer, Vec<&'a VersionName>)> {
+        let first = after.as_ref().map(|after| after.platform.clone());
+        self.entries(platform, first).flat_map(move |entry| {
+            let after = after.as_ref().filter(|after| after.platform == entry.platform.name);
+            let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.producer.clone()));
+            entry.producers.range((from, Bound::Unbounded)).filter_map(move |(_, producer)| {
+                let seen: Vec<_> =
+                    producer.versions.iter().filter(|name| self.version(name).is_some()).collect();
+                (!seen.is_empty()).then_some((producer.as_ref(), seen))
+            })
+        })
+    }
+
+    /// Reads `platforms/{platform}` or `platforms/-`; one that the caller does not see was not found.
+    pub(super) fn parent_platform(self, parent: &str) -> Result<Level<PlatformName>, Fault> {
+        if parent == "platforms/-" {
+            return Ok(Level::Any);
+        }
+        let name = platform_name(parent)?;
+        self.platform(&name).ok_or_else(|| Fault::not_found(parent))?;
+        Ok(Level::One(name))
+    }
+
+    /// Reads `platforms/{platform}/capabilities/{capability}`, with `-` at either level.
+    pub(super) fn parent_capability(
+        self,
+        parent: &str,
+    ) -> Result<(Level<PlatformName>, Level<CapabilityId>), Fault> {
+        let wrong =
+            || invalid(format!("{:.80?} is not platforms/{{platform}}/capabilities/{{capability}}", parent));
+        let (platform, capability) = parent.split_once("/capabilities/").ok_or_else(wrong)?;
+        let capability = match capability {
+            "-" => Level::Any,
+            id => Level::One(CapabilityId::parse(id).map_err(invalid)?),
+        };
+        let platform = self.parent_platform(platform)?;
+        if let (Level::One(platform), Level::One(capability)) = (&platform, &capability) {
+            let name = CapabilityName { platform: platform.clone(), capability: capability.clone() };
+            self.capability(&name).ok_or_else(|| Fault::not_found(parent))?;
+        }
+        Ok((platform, capability))
+    }
+
+    /// A platform as it is shown.
+    pub(super) fn show_platform(self, entry: &PlatformEntry) -> pb::Platform {
+        let sees = |capability: &&Arc<CapabilityEntry>| self.sees_any(capability);
+        wire::platform(&entry.platform, entry.capabilities.values().filter(sees).count())
+    }
+
+    /// The platforms at this level, from `first` on.
+    fn entries(
+        self,
+        platform: &Level<PlatformName>,
+        first: Option<PlatformName>,
+    ) -> impl Iterator<Item = &'a PlatformEntry> {
+        let wanted = platform.clone();
+        let is_before =
+            move |entry: &&Arc<PlatformEntry>| first.as_ref().is_some_and(|f| entry.platform.name < *f);
+        let found = self.snapshot.platforms().skip_while(is_before).map(Arc::as_ref);
+        found.filter(move |entry| wanted.admits(&entry.platform.name) && self.sees_platform(entry))
+    }
+
+    fn seen(self, name: CapabilityName, entry: &'a CapabilityEntry) -> Option<Seen<'a>> {
+        let offerings: Vec<_> =
+            entry.offerings.iter().filter(|offering| self.sees(&offering.version)).collect();
+        (!offerings.is_empty()).then_some(Seen { name, offerings })
+    }
+
+    fn sees_platform(self, entry: &PlatformEntry) -> bool {
+        self.policy.speaks_for(self.caller, &entry.platform.name)
+            || entry.capabilities.values().any(|capability| self.sees_any(capability))
+    }
+
+    fn sees_any(self, capability: &CapabilityEntry) -> bool {
+        capability.offerings.iter().any(|offering| self.sees(&offering.version))
+    }
+
+    fn sees(self, version: &Version) -> bool {
+        self.policy.may_see(self.caller, version)
+    }
+}
+
+impl<T: PartialEq> Level<T> {
+    fn admits(&self, name: &T) -> bool {
+        match self {
+            Level::Any => true,
+            Level::One(one) => one == name,
+        }
+    }
+}
+
+impl Seen<'_> {
+    /// The capability as it is shown.
+    pub(super) fn show(&self) -> pb::Capability {
+        wire::capability(&self.name, self.offerings.iter().map(|offering| offering.version.as_ref()))
+    }
+}
+
+/// A version as it is shown.
+pub(super) fn show_version(offering: &Offering) -> pb::Version {
+    wire::version(&offering.version, offering.producers.iter().map(|producer| &producer.name))
+}
+
+/// A producer as it is shown.
+pub(super) fn show_producer(producer: &Producer, versions: Vec<&VersionName>) -> pb::Producer {
+    wire::producer(producer, versions)
+}
+
+/// Reads `platforms/{platform}`.
+pub(super) fn platform_name(name: &str) -> Result<PlatformName, Fault> {
+    let id = name.strip_prefix("platforms/").unwrap_or_default();
+    PlatformName::parse(id).map_err(|_| invalid(format!("{name:.80?} is not written platforms/{{platform}}")))
+}

@@ -1,0 +1,65 @@
+//! `portolan.registry.v1.RegistryService`: producers say what they offer.
+
+use super::caller::caller;
+use super::fault::Fault;
+use super::fault::registration::refused;
+use crate::federation::{Receipt, Registrar};
+use crate::model::ProducerName;
+use crate::wire::pb::portolan::registry::v1 as pb;
+use crate::wire::registry as wire;
+use pb::registry_service_server::{RegistryService, RegistryServiceServer};
+use tonic::{Request, Response, Status};
+
+/// The service.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    registrar: Registrar,
+}
+
+/// The service over a registrar; `largest_message` bounds a request in bytes.
+pub fn service(registrar: Registrar, largest_message: usize) -> RegistryServiceServer<Registry> {
+    RegistryServiceServer::new(Registry { registrar }).max_decoding_message_size(largest_message)
+}
+
+#[tonic::async_trait]
+impl RegistryService for Registry {
+    async fn register_producer(
+        &self,
+        request: Request<pb::RegisterProducerRequest>,
+    ) -> Result<Response<pb::RegisterProducerResponse>, Status> {
+        let caller = caller(&request)?;
+        let registration = wire::parse(request.into_inner()).map_err(refused)?;
+        let receipt = self.registrar.register(&caller.identity, registration).await.map_err(Fault::from)?;
+        Ok(Response::new(pb::RegisterProducerResponse {
+            name: receipt.producer.to_string(),
+            revision: receipt.revision,
+            warnings: receipt.warnings.clone(),
+            lease: Some(lease(receipt)),
+        }))
+    }
+
+    async fn renew_lease(
+        &self,
+        request: Request<pb::RenewLeaseRequest>,
+    ) -> Result<Response<pb::RenewLeaseResponse>, Status> {
+        let caller = caller(&request)?;
+        let id = request.into_inner().lease_id;
+        let receipt = self.registrar.renew(&caller.identity, &id).await.map_err(Fault::from)?;
+        Ok(Response::new(pb::RenewLeaseResponse { lease: Some(lease(receipt)) }))
+    }
+
+    async fn deregister_producer(
+        &self,
+        request: Request<pb::DeregisterProducerRequest>,
+    ) -> Result<Response<pb::DeregisterProducerResponse>, Status> {
+        let caller = caller(&request)?;
+        let name = ProducerName::parse(&request.into_inner().name)
+            .map_err(|e| Fault::invalid("INVALID_NAME", e.to_string()))?;
+        let receipt = self.registrar.deregister(&caller.identity, name).await.map_err(Fault::from)?;
+        Ok(Response::new(pb::DeregisterProducerResponse { revision: receipt.revision }))
+    }
+}
+
+fn lease(receipt: Receipt) -> pb::Lease {
+    wire::lease(receipt.lease.id, receipt.lease.term, receipt.lease.expires)
+}
