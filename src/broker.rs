@@ -94,7 +94,7 @@ impl Broker {
             clock: Arc::new(Timestamp::now),
         };
         let registrar = federation::start(ground, settings::registrations(&config, &addresses))?;
-        let known = Known { policy, catalog, described, registrar };
+        let known = Known { policy, catalog, own, described, registrar };
 
         lifecycle::spawn("certificate watcher", watcher.run(shutdown.clone()));
         let (listener, connections) = edge(&config, &known, (&trust, &credentials), &shutdown);
@@ -135,6 +135,7 @@ impl Broker {
 struct Known {
     policy: Arc<Policy>,
     catalog: catalog::Reader,
+    own: Set,
     described: descriptors::Reader,
     registrar: Registrar,
 }

@@ -2,6 +2,7 @@
 
 use super::Known;
 use super::config::Config;
+use crate::api::reflection::Reflection;
 use crate::api::services::Services;
 use crate::api::{health, status};
 use crate::lifecycle::Shutdown;
@@ -10,7 +11,11 @@ use crate::status::Board;
 /// All of them, each over what it reads.
 pub(super) fn all(config: &Config, known: &Known, board: Board, shutdown: &Shutdown) -> Services {
     let policy = &known.policy;
+    let reflection =
+        Reflection::new(&known.own, known.catalog.clone(), known.described.clone(), policy.clone());
     Services::default()
         .with(health::Service::server(board.clone(), policy.clone(), shutdown.clone()))
         .with(status::Service::server(config.id.clone(), board, policy.clone(), shutdown.clone()))
+        .with(reflection.v1())
+        .with(reflection.v1alpha())
 }
