@@ -4,6 +4,7 @@
 //! Flow: files → sockets → store → catalogue (the last known, as STALE) → workers → drain.
 
 pub mod config;
+pub mod log;
 mod services;
 mod settings;
 mod socket;

@@ -14,5 +14,5 @@ pub use crate::model::{Address, Identity, Subject, TrustDomain};
 pub use crate::transport::{Channel, RecvBody};
 pub use crate::wire::{DESCRIPTORS, pb};
 pub use connect::{Error, connect, failure};
-pub use profile::{Profile, ProfileError};
+pub use profile::{Profile, ProfileError, parse_duration};
 pub use target::{Missing, Target, Whom};

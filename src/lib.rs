@@ -16,6 +16,7 @@ pub mod model;
 pub mod relay;
 pub mod status;
 pub mod store;
+pub mod telemetry;
 pub mod transport;
 pub mod uplink;
 pub mod wire;

@@ -1,3 +1,18 @@
-//! Portolan, the process.
+//! Portolan, the process: arguments, a runtime, the work, an exit code.
 
-fn main() {}
+use clap::Parser;
+use portolan::cli;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("portolan").build() {
+            Ok(runtime) => runtime,
+            Err(error) => return cli::exit_code(Err(error.into())),
+        };
+    let ended = runtime.block_on(cli::run(arguments));
+    // Whoever still waits for a line of input must not hold up the end.
+    runtime.shutdown_background();
+    cli::exit_code(ended)
+}

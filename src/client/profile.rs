@@ -3,7 +3,7 @@
 use crate::client::target::{Missing, Target, Whom};
 use crate::identity::Files;
 use crate::model::{Address, Identity, TrustDomain};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How to reach a broker. Every field may be open; a lower source fills what a higher one leaves open.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Profile {
     /// The broker's `host:port`.
     pub address: Option<Address>,
@@ -28,8 +28,9 @@ pub struct Profile {
     pub trust_domain: Option<TrustDomain>,
     /// The host name in the broker's certificate, when it is not that of the address.
     pub server_name: Option<String>,
-    /// Seconds for a connection.
-    pub timeout: Option<f64>,
+    /// How long a connection may take: `"10s"`.
+    #[serde(deserialize_with = "written")]
+    pub timeout: Option<Duration>,
 }
 
 /// A profile that cannot be used.
@@ -107,10 +108,7 @@ impl Profile {
             (None, None, Some(name)) => Whom::Host(name.clone()),
             (None, None, None) => Whom::Host(address.host().to_owned()),
         };
-        let timeout = match self.timeout {
-            None => PATIENCE,
-            Some(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| Missing::Timeout(seconds))?,
-        };
+        let timeout = self.timeout.unwrap_or(PATIENCE);
         let files = Files { certificate: certificate.clone(), key: key.clone() };
         Ok(Target { address: address.clone(), ca: ca.clone(), whom, files, timeout })
     }
@@ -127,6 +125,18 @@ impl Profile {
         }
         Ok(profile)
     }
+}
+
+/// Reads a duration as people write it: `500ms`, `10s`, `1m30s`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let span: Option<jiff::SignedDuration> = text.parse().ok();
+    let span = span.and_then(|span| Duration::try_from(span).ok()).filter(|span| !span.is_zero());
+    span.ok_or_else(|| format!("{text:?} is not a duration; write \"500ms\", \"10s\" or \"1m30s\""))
+}
+
+fn written<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(from)?;
+    parse_duration(&text).map(Some).map_err(serde::de::Error::custom)
 }
 
 /// Where profiles are kept.
@@ -153,13 +163,13 @@ mod tests {
         let file = folder.path().join("hub.toml");
         std::fs::write(
             &file,
-            "address = \"hub:7443\"\nca = \"hub.pem\"\nkey = \"/keys/me.pem\"\ntimeout = 3",
+            "address = \"hub:7443\"\nca = \"hub.pem\"\nkey = \"/keys/me.pem\"\ntimeout = \"3s\"",
         )
         .unwrap();
         let profile = Profile::load(file.to_str().unwrap()).unwrap();
         assert_eq!(profile.ca, Some(folder.path().join("hub.pem")));
         assert_eq!(profile.key, Some("/keys/me.pem".into()));
-        assert_eq!(profile.timeout, Some(3.0));
+        assert_eq!(profile.timeout, Some(Duration::from_secs(3)));
     }
 
     #[test]

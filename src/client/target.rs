@@ -33,7 +33,7 @@ pub enum Whom {
 }
 
 /// What a profile does not tell, or tells wrongly.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// Fields that have no default.
     #[error(
@@ -43,9 +43,6 @@ pub enum Missing {
     /// What is given as the broker's identity is none.
     #[error("--identity (PORTOLAN_IDENTITY) is the broker's SPIFFE id, such as spiffe://hub.example/broker")]
     Identity(#[source] ParseIdentityError),
-    /// No length of time.
-    #[error("--timeout (PORTOLAN_TIMEOUT) is a number of seconds, and {0} is none")]
-    Timeout(f64),
 }
 
 impl Missing {
