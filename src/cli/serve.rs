@@ -14,10 +14,10 @@ Examples:
 
 Certificates, keys, bundles and revocation lists are taken anew when their files change.
 
-SIGTERM or SIGINT drains: no new connections, open calls finish within drain.deadline, exit code 0 if all did and 3 if
-some were cut. A second signal cuts at once.";
+SIGTERM or SIGINT drains: no new connections, GOAWAY, open calls finish within drain.deadline or are cut then, exit
+code 0. A second signal cuts at once, exit code 3.";
 
-/// What the exit code says of calls that had to be cut.
+/// The exit code of a broker that was not given the time to drain.
 const CUT: u8 = 3;
 
 /// Run a broker
@@ -44,15 +44,16 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     let name = signals.next().await;
     tracing::info!(signal = name, ?deadline, "draining");
-    let finished = tokio::select! {
-        finished = broker.drain(deadline) => finished,
-        name = signals.next() => {
-            tracing::warn!(signal = name, "cut");
-            false
+    tokio::select! {
+        finished = broker.drain(deadline) => {
+            tracing::info!(finished, "stopped");
+            Ok(ExitCode::SUCCESS)
         }
-    };
-    tracing::info!(finished, "stopped");
-    Ok(if finished { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
+        name = signals.next() => {
+            tracing::warn!(signal = name, "stopped without draining");
+            Ok(ExitCode::from(CUT))
+        }
+    }
 }
 
 /// The two ways in which a process is asked to end.
