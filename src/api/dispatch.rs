@@ -9,6 +9,7 @@ use crate::transport::{Exchange, Recv, RecvBody, Respond, send_body};
 use crate::uplink::Pool;
 use http::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -41,6 +42,7 @@ impl Dispatch {
             Err(fault) => return end(respond, fault).await,
         };
         let deadline = match deadline::parse(request.headers()) {
+            Ok(Some(Duration::ZERO)) => return end(respond, until::exceeded()).await,
             Ok(timeout) => timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             Err(bad) => return end(respond, Fault::invalid("BAD_TIMEOUT", bad.to_string())).await,
         };
@@ -134,8 +136,8 @@ fn stopped() -> Status {
         .into()
 }
 
-async fn end(respond: Respond, fault: Fault) {
-    let answer: Response<Body> = Status::from(fault).into_http();
+async fn end(respond: Respond, status: impl Into<Status>) {
+    let answer: Response<Body> = status.into().into_http();
     // Whoever has gone does not wait for an answer.
     let _ = send_body(respond, answer).await;
 }

@@ -4,7 +4,7 @@ use super::Known;
 use super::config::Config;
 use crate::api::reflection::Reflection;
 use crate::api::services::Services;
-use crate::api::{health, status};
+use crate::api::{catalog, health, registry, status};
 use crate::lifecycle::Shutdown;
 use crate::status::Board;
 
@@ -13,7 +13,10 @@ pub(super) fn all(config: &Config, known: &Known, board: Board, shutdown: &Shutd
     let policy = &known.policy;
     let reflection =
         Reflection::new(&known.own, known.catalog.clone(), known.described.clone(), policy.clone());
+    let largest = usize::try_from(config.limits.own_message_bytes).unwrap_or(usize::MAX);
     Services::default()
+        .with(registry::service(known.registrar.clone(), largest))
+        .with(catalog::service(known.catalog.clone(), policy.clone()))
         .with(health::Service::server(board.clone(), policy.clone(), shutdown.clone()))
         .with(status::Service::server(config.id.clone(), board, policy.clone(), shutdown.clone()))
         .with(reflection.v1())
