@@ -5,3 +5,4 @@
 mod fixture;
 mod identity;
 mod routing;
+mod uplink;
