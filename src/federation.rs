@@ -14,6 +14,8 @@ mod record;
 mod restore;
 mod settings;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use restore::{Ground, Misconfigured, start};
 pub use settings::{EndpointRules, Quota, Settings, Terms};

@@ -1,0 +1,9 @@
+//! What producers may do and may not, on a paused clock and a real store.
+
+mod hub;
+mod leases;
+mod machine;
+mod refusals;
+mod restarts;
+mod takeovers;
+mod whole;
