@@ -168,3 +168,6 @@ impl<'a> List<'a> {
 fn invalid(error: impl Display) -> Fault {
     Fault::invalid("INVALID_NAME", error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

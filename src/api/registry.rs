@@ -63,3 +63,6 @@ impl RegistryService for Registry {
 fn lease(receipt: Receipt) -> pb::Lease {
     wire::lease(receipt.lease.id, receipt.lease.term, receipt.lease.expires)
 }
+
+#[cfg(test)]
+mod tests;
