@@ -2,7 +2,7 @@
 
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
+mod attacks;
 mod fixture;
 mod identity;
 mod routing;
-mod uplink;
