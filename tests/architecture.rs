@@ -3,6 +3,8 @@
 //! It reads text, as a careful person would: comments and strings are blanked first, then every `crate::room` path is
 //! found, in `use` trees as well as inline, and every `super::` that climbs out of its room.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail it")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,13 @@
 //! What a user relies on, at real boundaries: real TLS, real sockets, real clients. One binary, linked once.
 
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail it")]
 
 mod attacks;
+mod demo;
+mod etcd;
 mod fixture;
+mod foreign;
 mod identity;
+mod python;
 mod routing;

@@ -129,7 +129,7 @@ def a_cancel_reaches_the_producer():
 
 
 def an_unknown_method_is_the_producer_s_answer():
-    missing = channel.unary_unary("/acme.echo.v1.EchoService/Missing")
+    missing = channel.unary_unary("/dat.echo.v1.EchoService/Missing")
     expect(grpc.StatusCode.UNIMPLEMENTED, lambda: missing(b"", timeout=10))
 
 
@@ -140,14 +140,14 @@ def an_unknown_service_is_unimplemented():
 
 def reflection_lists_and_describes():
     database = ProtoReflectionDescriptorDatabase(channel)
-    assert "acme.echo.v1.EchoService" in database.get_services(), database.get_services()
-    service = DescriptorPool(database).FindServiceByName("acme.echo.v1.EchoService")
+    assert "dat.echo.v1.EchoService" in database.get_services(), database.get_services()
+    service = DescriptorPool(database).FindServiceByName("dat.echo.v1.EchoService")
     assert [method.name for method in service.methods][:3] == ["Echo", "Collect", "Expand"]
 
 
 def health_of_a_federated_service():
     stub = health_pb2_grpc.HealthStub(channel)
-    check = lambda: stub.Check(health_pb2.HealthCheckRequest(service="acme.echo.v1.EchoService"), timeout=10).status
+    check = lambda: stub.Check(health_pb2.HealthCheckRequest(service="dat.echo.v1.EchoService"), timeout=10).status
     wait_until(lambda: check() == health_pb2.HealthCheckResponse.SERVING)
 
 

@@ -17,7 +17,7 @@ from grpc_status import rpc_status
 certificate, key, client_ca, protos = sys.argv[1:]
 sys.path.insert(0, protos)
 echo_pb2, echo_grpc = grpc.protos_and_services("echo.proto")
-SERVICE = "acme.echo.v1.EchoService"
+SERVICE = "dat.echo.v1.EchoService"
 
 
 class Echo(echo_grpc.EchoServiceServicer):
