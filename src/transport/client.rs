@@ -28,15 +28,6 @@ pub struct Driver<IO> {
     ended: Ended,
 }
 
-/// How a connection ended.
-#[derive(Debug)]
-pub struct Over {
-    /// Why.
-    pub cause: Error,
-    /// Whether the peer had answered anything on it.
-    pub served: bool,
-}
-
 /// The answer that is awaited. Dropped before it has come, it cancels the stream.
 #[derive(Debug)]
 pub struct Response {
@@ -122,17 +113,17 @@ impl std::fmt::Debug for Connection {
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Moves bytes until the connection is over and says why. Dropping it cuts the connection.
     pub async fn run(self) -> Error {
-        self.run_until(std::future::pending()).await.cause
+        self.run_until(std::future::pending()).await
     }
 
     /// [`run`](Self::run), cut for the reason that `cut` gives.
-    pub async fn run_until(mut self, cut: impl Future<Output = &'static str>) -> Over {
+    pub async fn run_until(mut self, cut: impl Future<Output = &'static str>) -> Error {
         let cause = tokio::select! {
             biased;
             cause = poll_fn(|cx| self.poll(cx)) => cause,
             why = cut => Error::Closed(why),
         };
-        Over { cause: self.ended.because(cause), served: self.ended.link().has_served() }
+        self.ended.because(cause)
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
@@ -157,7 +148,6 @@ impl Future for Response {
         stream.heard();
         Poll::Ready(match answer {
             Ok(answer) => {
-                stream.served();
                 let gauge = stream.gauge().clone();
                 Ok(answer.map(|body| Recv::outbound(body, gauge, stream)))
             }

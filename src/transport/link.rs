@@ -16,7 +16,6 @@ pub(super) struct Link {
     in_flight: AtomicUsize,
     faults: AtomicUsize,
     heard: AtomicBool,
-    served: AtomicBool,
     closed: CancellationToken,
     cause: OnceLock<Error>,
 }
@@ -29,7 +28,6 @@ impl Link {
             in_flight: AtomicUsize::new(0),
             faults: AtomicUsize::new(0),
             heard: AtomicBool::new(false),
-            served: AtomicBool::new(false),
             closed: CancellationToken::new(),
             cause: OnceLock::new(),
         }
@@ -49,10 +47,6 @@ impl Link {
 
     pub(super) fn faults(&self) -> usize {
         self.faults.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn has_served(&self) -> bool {
-        self.served.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -120,10 +114,6 @@ impl Stream {
 
     pub(super) fn heard(&self) {
         self.lease.0.heard.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn served(&self) {
-        self.lease.0.served.store(true, Ordering::Relaxed);
     }
 
     /// Translates h2's error, and knows better why the connection is gone.

@@ -32,6 +32,7 @@ impl House {
     pub(super) async fn open(place: Place, port: u16) -> anyhow::Result<Self> {
         place.prepare()?;
         place.issue_certificates()?;
+        place.write_contracts()?;
         let config = broker::config::load(&place.write_config(port)?)?;
         let broker = Broker::start(config).await.with_context(|| match port {
             0 => "the broker did not start".to_owned(),

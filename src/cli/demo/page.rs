@@ -45,8 +45,9 @@ fn chapters(place: &Place, port: u16) -> [(&'static str, Vec<String>); 6] {
     };
     let grpcurl =
         |domain, consumer| format!("grpcurl {}", files("-cacert", "-cert", "-key", domain, consumer));
-    let buf =
-        |domain, consumer| format!("buf curl {}", files("--cacert", "--cert", "--key", domain, consumer));
+    let buf = |domain, consumer| {
+        format!("buf curl --protocol grpc {}", files("--cacert", "--cert", "--key", domain, consumer))
+    };
     let post = r#"{"debitAccount":"accounts/alice","creditAccount":"accounts/bob","amount":{"currencyCode":"EUR","minorUnits":1250},"description":"lunch"}"#;
     [
         (
@@ -72,12 +73,8 @@ fn chapters(place: &Place, port: u16) -> [(&'static str, Vec<String>); 6] {
                     "ml.embedding.v1.EmbeddingService/StreamEmbeddings",
                     r#"{"id":"a","text":"the ship sails"} {"id":"b","text":"the ships sail"}"#,
                 ),
-                call("ml", "payments.ledger.v1.LedgerService/GetBalance", r#"{"account":"trainer"}"#),
+                call("ml", "payments.ledger.v1.LedgerService/GetBalance", r#"{"account":"trainer"}"#) + " -v",
             ],
-        ),
-        (
-            "denied: payments is not among those for whom the embedding is",
-            vec![call("payments", "ml.embedding.v1.EmbeddingService/Embed", r#"{"text":"ahoy"}"#)],
         ),
         (
             "the same with grpcurl",
@@ -104,10 +101,19 @@ fn chapters(place: &Place, port: u16) -> [(&'static str, Vec<String>); 6] {
             ],
         ),
         (
-            "let the ledger crash, see it, and bring it back",
+            "denied: payments is not among those for whom the embedding is, even if it knows the contract",
+            vec![format!(
+                "{} --schema {} -d '{{\"text\":\"ahoy\"}}' https://localhost:{port}/ml.embedding.v1.EmbeddingService/Embed",
+                buf("payments.example", "checkout"),
+                quoted(&place.contract("embedding"))
+            )],
+        ),
+        (
+            "let the ledger crash, see what others see, and bring it back",
             vec![
                 format!("{me} demo --dir {dir} stop ledger"),
                 format!("{me} status --profile {}", profile("data")),
+                call("data", "payments.ledger.v2.LedgerService/ListEntries", "{}"),
                 format!("{me} demo --dir {dir} start ledger"),
             ],
         ),

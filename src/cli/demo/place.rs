@@ -1,6 +1,7 @@
 //! The demo's directory: certificates, configuration, state, profiles. Nothing is written elsewhere.
 
 use super::cast::{self, HUB, ORGANISATIONS, ROLES};
+use super::descriptors;
 use crate::cli::certs::{Authority, Request};
 use crate::client::{Address, Files, TrustDomain};
 use anyhow::{Context as _, bail};
@@ -38,7 +39,7 @@ impl Place {
         if !is_empty && !is_ours() {
             bail!("{} holds something else; give --dir an empty or a new directory", root.display());
         }
-        for part in ["certs", "data"] {
+        for part in ["certs", "contracts", "data"] {
             match fs::remove_dir_all(root.join(part)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(error).with_context(|| format!("cannot clear {}", root.join(part).display()));
@@ -110,6 +111,17 @@ impl Place {
         Ok(())
     }
 
+    /// Writes the descriptors of every contract, for tools that are not to ask the broker.
+    pub(super) fn write_contracts(&self) -> anyhow::Result<()> {
+        fs::create_dir_all(self.root.join("contracts"))?;
+        for role in &ROLES {
+            let file = self.contract(role.name);
+            let set = descriptors::of_service(role.service)?;
+            fs::write(&file, set).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        Ok(())
+    }
+
     /// The directory itself.
     pub(super) fn root(&self) -> &Path {
         &self.root
@@ -123,6 +135,11 @@ impl Place {
     /// The profile of an organisation's consumer.
     pub(super) fn profile(&self, short: &str) -> PathBuf {
         self.root.join(format!("{short}.toml"))
+    }
+
+    /// The descriptors of what a producer serves.
+    pub(super) fn contract(&self, name: &str) -> PathBuf {
+        self.root.join("contracts").join(format!("{name}.binpb"))
     }
 
     /// Where `demo stop` and `demo start` are heard.

@@ -19,14 +19,14 @@ use tonic_types::StatusExt as _;
 
 pub(super) async fn unary(stage: &Stage<'_>) -> anyhow::Result<String> {
     let mut ledger = LedgerServiceClient::new(stage.data.channel());
-    let entry = ledger.post_entry(payment(12_50)).await?.into_inner().entry.context("no entry")?;
+    let entry = ledger.post_entry(payment(1_250)).await?.into_inner().entry.context("no entry")?;
     ensure!(entry.poster == "spiffe://data.example/reports", "posted by {:?}", entry.poster);
     Ok(format!("{}: {}, posted by {}", entry.name, entry.description, entry.poster))
 }
 
 pub(super) async fn refusal(stage: &Stage<'_>) -> anyhow::Result<String> {
     let mut ledger = LedgerServiceClient::new(stage.data.channel());
-    let Err(status) = ledger.post_entry(payment(1_000_000_00)).await else { bail!("the ledger gave it") };
+    let Err(status) = ledger.post_entry(payment(100_000_000)).await else { bail!("the ledger gave it") };
     ensure!(status.code() == Code::FailedPrecondition, "another refusal: {status}");
     let info = status.get_details_error_info().context("no details")?;
     ensure!(
