@@ -11,3 +11,4 @@ mod foreign;
 mod identity;
 mod python;
 mod routing;
+mod uplink;
