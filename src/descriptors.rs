@@ -5,6 +5,8 @@
 //! Flow: a registration's bytes → [`Set::screen`] → [`Writer::put`] → a [`Snapshot`] that reflection reads.
 
 mod fault;
+mod ground;
+mod header;
 mod index;
 mod naming;
 mod outline;

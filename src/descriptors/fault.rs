@@ -1,5 +1,6 @@
 //! What may be wrong with descriptors from strangers, and how much of them is taken at all.
 
+use super::raw::Malformed;
 use std::fmt;
 
 /// How much of a stranger's descriptor set is taken.
@@ -134,6 +135,12 @@ pub enum Fault {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} cannot be described: {}", self.file, self.fault)
+    }
+}
+
+impl From<Malformed> for Fault {
+    fn from(_: Malformed) -> Self {
+        Fault::Malformed
     }
 }
 

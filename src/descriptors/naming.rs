@@ -1,8 +1,8 @@
 //! Gives each file one name for one asker, where several platforms registered other files under the same name.
 //!
 //! The file that speaks first keeps its name. Another becomes `{platform}/{file}`, or, where the platform has several,
-//! `{platform}/{capability}@{version}/{file}`, and imports follow; not a byte changes besides. Names below another
-//! platform's name are renamed too, so that nobody can take the name that somebody else's file would get.
+//! `{platform}/{capability}@{version}/{file}`, and imports follow; not a byte changes besides. A name that looks like
+//! one of these is changed too, so that nobody can take the name that somebody else's file would get.
 
 use super::index::{Question, Snapshot};
 use super::rank::{Rank, Sight};
@@ -61,7 +61,7 @@ impl<'a, S: Sight> Naming<'a, S> {
     fn other_name(&self, file: &File) -> Option<String> {
         let rivals = self.rivals(file);
         let at = rivals.iter().position(|(content, _)| *content == file.content)?;
-        let keeps = |at: usize| at == 0 && !self.is_below_another(&file.name, &rivals[at].1);
+        let keeps = |at: usize| at == 0 && !self.is_reserved(&file.name, &rivals[at].1);
         if keeps(at) {
             return None;
         }
@@ -71,7 +71,7 @@ impl<'a, S: Sight> Naming<'a, S> {
             (0..at).any(|before| !keeps(before) && rivals[before].1.platform() == Some(&version.platform));
         let is_it = |other: &Arc<File>| *other.name == *short && self.rank(other).is_some();
         let is_taken = || self.index.candidates(Question::Name(&short)).any(is_it);
-        if is_second || is_taken() {
+        if is_second || begins_with_version(&file.name) || is_taken() {
             let (capability, number) = (&version.capability, &version.version);
             return Some(format!("{}/{capability}@{number}/{}", version.platform, file.name));
         }
@@ -94,9 +94,15 @@ impl<'a, S: Sight> Naming<'a, S> {
         rivals
     }
 
-    /// Whether a name begins with the name of a platform that is not the file's own.
-    fn is_below_another(&self, name: &str, rank: &Rank) -> bool {
-        let first = name.split('/').next().unwrap_or_default();
-        rank.platform().is_some_and(|own| own.as_str() != first) && self.sight.sees_platform(first)
+    /// Whether a name could be taken for one that a file was given here: below another platform's name, or in the long
+    /// form.
+    fn is_reserved(&self, name: &str, rank: &Rank) -> bool {
+        let (Some(own), Some((first, below))) = (rank.platform(), name.split_once('/')) else { return false };
+        (own.as_str() != first || begins_with_version(below)) && self.sight.sees_platform(first)
     }
+}
+
+/// Whether the first segment of a path looks like `{capability}@{version}`.
+fn begins_with_version(path: &str) -> bool {
+    path.split_once('/').is_some_and(|(first, _)| first.contains('@'))
 }

@@ -3,25 +3,11 @@
 //! Objects would cost a stranger two bytes and us three hundred; here each part is counted before it costs anything.
 
 use super::fault::{Fault, Limits, excerpt};
+use super::header::is_identifier;
 use super::raw::{self, Field, Fields, Malformed};
 
 /// Messages may nest this deep; prost's own recursion limit is 100.
 const DEEPEST: usize = 48;
-
-/// What stands at the top of a file.
-#[derive(Debug, Default)]
-pub(super) struct Header<'a> {
-    /// The file's name.
-    pub(super) name: &'a str,
-    /// Its package; may be empty.
-    pub(super) package: &'a str,
-    /// The files that it imports, in order.
-    pub(super) imports: Vec<&'a str>,
-    /// Which of `imports` it hands on.
-    pub(super) public: Vec<usize>,
-    /// Files that only its options need.
-    pub(super) for_options: Vec<&'a str>,
-}
 
 /// What the walk meets.
 #[derive(Debug)]
@@ -30,8 +16,8 @@ pub(super) enum Event<'a, 'n> {
     Declared(&'n str, Kind),
     /// A use of a type inside `scope`; only a message will do if `message`.
     Uses { scope: &'n str, name: &'a str, message: bool },
-    /// An extension of `extendee` (as written) with this number, inside `scope`.
-    Extends { scope: &'n str, extendee: &'a str, number: i32 },
+    /// An extension of `extendee`, as written, with this number.
+    Extends { extendee: &'a str, number: i32 },
     /// A method of the service that was declared last.
     Method(Method<'a>),
     /// So many small parts that are not declarations.
@@ -70,26 +56,6 @@ pub(super) enum Stop<E> {
 
 /// Who is told what the walk meets.
 pub(super) type Visit<'v, 'a, E> = dyn FnMut(Event<'a, '_>) -> Result<(), E> + 'v;
-
-/// Reads the top of a file.
-pub(super) fn header(file: &[u8]) -> Result<Header<'_>, Fault> {
-    let mut header = Header::default();
-    for field in Fields::of(file) {
-        let field = field?;
-        match field.number {
-            1 => header.name = field.text()?,
-            2 => header.package = field.text()?,
-            3 => header.imports.push(field.text()?),
-            10 => {
-                let indexes = field.numbers()?;
-                header.public.extend(indexes.into_iter().filter_map(|index| usize::try_from(index).ok()));
-            }
-            raw::OPTION_DEPENDENCY => header.for_options.push(field.text()?),
-            _ => {}
-        }
-    }
-    Ok(header)
-}
 
 /// Walks all declarations of a file, outer before inner.
 pub(super) fn walk<'a, E>(
@@ -157,7 +123,7 @@ impl<'a, E> Walk<'_, 'a, E> {
         }
         if let Some(extendee) = extendee {
             self.visit_in_scope(|scope| Event::Uses { scope, name: extendee, message: true })?;
-            self.visit_in_scope(|scope| Event::Extends { scope, extendee, number })?;
+            self.visit(Event::Extends { extendee, number })?;
         }
         if let Some(name) = type_name {
             // 10 is a group, 11 a message, 14 an enum; without a type either will do.
@@ -259,7 +225,7 @@ impl<'a, E> Walk<'_, 'a, E> {
 
     fn parts(&mut self, field: &Field<'a>) -> Result<(), Stop<E>> {
         let count = raw::count(field.bytes()?)?;
-        self.visit(Event::Parts(count))
+        self.visit(Event::Parts(count + 1))
     }
 
     fn visit_in_scope<'n>(&'n mut self, event: impl FnOnce(&'n str) -> Event<'a, 'n>) -> Result<(), Stop<E>> {
@@ -271,13 +237,6 @@ impl<'a, E> Walk<'_, 'a, E> {
     }
 }
 
-/// Whether `name` is what protobuf calls an identifier.
-pub(super) fn is_identifier(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
 fn name_of(part: &[u8]) -> Result<&str, Malformed> {
     let mut name = "";
     for field in Fields::of(part) {
@@ -287,12 +246,6 @@ fn name_of(part: &[u8]) -> Result<&str, Malformed> {
         }
     }
     Ok(name)
-}
-
-impl From<Malformed> for Fault {
-    fn from(_: Malformed) -> Self {
-        Fault::Malformed
-    }
 }
 
 impl<E> From<Malformed> for Stop<E> {

@@ -2,7 +2,7 @@
 
 use super::fault::{Error, Limits, Warning};
 use super::outline::{self, Event, Kind, Stop};
-use super::{raw, screen};
+use super::{header, raw, screen};
 use crate::model::{Digest, ServiceName};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -171,7 +171,8 @@ impl File {
 
     /// The same file, tied to other copies of the same imports.
     pub(super) fn with_imports(&self, imports: Box<[Arc<File>]>) -> Self {
-        let (name, bytes) = (self.name.clone(), self.bytes.clone());
+        // A copy of its own, so that what is kept never hangs on what was sent.
+        let (name, bytes) = (self.name.clone(), Bytes::copy_from_slice(&self.bytes));
         Self { name, bytes, imports, key: self.key, content: self.content, well_known: self.well_known }
     }
 
@@ -182,7 +183,7 @@ impl File {
 
     /// Its package; may be empty.
     pub(super) fn package(&self) -> &str {
-        outline::header(&self.bytes).map(|header| header.package).unwrap_or_default()
+        header::read(&self.bytes).map(|header| header.package).unwrap_or_default()
     }
 
     /// All that it declares, by full name.
@@ -211,8 +212,9 @@ impl File {
     pub(super) fn extensions(&self) -> Vec<(String, i32)> {
         let mut extensions = Vec::new();
         self.walk(|event| {
-            if let Event::Extends { scope, extendee, number } = event {
-                extensions.push((self.full_name(scope, extendee), number));
+            if let Event::Extends { extendee, number } = event {
+                // Compilers write absolute names; no other is worth a search.
+                extensions.extend(extendee.strip_prefix('.').map(|name| (name.to_owned(), number)));
             }
             true
         });
@@ -225,17 +227,5 @@ impl File {
         let mut step = |event: Event<'a, '_>| if visit(event) { Ok(()) } else { Err(()) };
         // A stored file was sound when it was screened, so the only end is the visitor's.
         let _: Result<(), Stop<()>> = outline::walk(&self.bytes, self.package(), &limits, &mut step);
-    }
-
-    /// A type name as written in `scope`, made full.
-    fn full_name(&self, scope: &str, written: &str) -> String {
-        if let Some(full) = written.strip_prefix('.') {
-            return full.to_owned();
-        }
-        let known = |name: &str| {
-            let mut reachable = std::iter::once(self).chain(self.imports.iter().map(Arc::as_ref));
-            reachable.any(|file| file.declares(name))
-        };
-        outline::scopes(scope, written).find(|name| known(name)).unwrap_or_else(|| written.to_owned())
     }
 }

@@ -5,7 +5,8 @@
 //! PyPI `grpcio-tools` 1.85.1); protox's copy is too old for `edition = "2023"`.
 
 use super::fault::Limits;
-use super::screen::{Ground, screen_on};
+use super::ground::Ground;
+use super::screen::screen_on;
 use super::set::File;
 use std::sync::{Arc, LazyLock};
 

@@ -28,6 +28,15 @@ pub struct Driver<IO> {
     ended: Ended,
 }
 
+/// How a connection ended.
+#[derive(Debug)]
+pub struct Over {
+    /// Why.
+    pub cause: Error,
+    /// Whether the peer had answered anything on it.
+    pub served: bool,
+}
+
 /// The answer that is awaited. Dropped before it has come, it cancels the stream.
 #[derive(Debug)]
 pub struct Response {
@@ -113,17 +122,17 @@ impl std::fmt::Debug for Connection {
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Moves bytes until the connection is over and says why. Dropping it cuts the connection.
     pub async fn run(self) -> Error {
-        self.run_until(std::future::pending()).await
+        self.run_until(std::future::pending()).await.cause
     }
 
     /// [`run`](Self::run), cut for the reason that `cut` gives.
-    pub async fn run_until(mut self, cut: impl Future<Output = &'static str>) -> Error {
+    pub async fn run_until(mut self, cut: impl Future<Output = &'static str>) -> Over {
         let cause = tokio::select! {
             biased;
             cause = poll_fn(|cx| self.poll(cx)) => cause,
             why = cut => Error::Closed(why),
         };
-        self.ended.because(cause)
+        Over { cause: self.ended.because(cause), served: self.ended.link().has_served() }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
@@ -148,6 +157,7 @@ impl Future for Response {
         stream.heard();
         Poll::Ready(match answer {
             Ok(answer) => {
+                stream.served();
                 let gauge = stream.gauge().clone();
                 Ok(answer.map(|body| Recv::outbound(body, gauge, stream)))
             }

@@ -16,6 +16,7 @@ pub(super) struct Link {
     in_flight: AtomicUsize,
     faults: AtomicUsize,
     heard: AtomicBool,
+    served: AtomicBool,
     closed: CancellationToken,
     cause: OnceLock<Error>,
 }
@@ -28,6 +29,7 @@ impl Link {
             in_flight: AtomicUsize::new(0),
             faults: AtomicUsize::new(0),
             heard: AtomicBool::new(false),
+            served: AtomicBool::new(false),
             closed: CancellationToken::new(),
             cause: OnceLock::new(),
         }
@@ -47,6 +49,10 @@ impl Link {
 
     pub(super) fn faults(&self) -> usize {
         self.faults.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_served(&self) -> bool {
+        self.served.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -114,6 +120,10 @@ impl Stream {
 
     pub(super) fn heard(&self) {
         self.lease.0.heard.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn served(&self) {
+        self.lease.0.served.store(true, Ordering::Relaxed);
     }
 
     /// Translates h2's error, and knows better why the connection is gone.

@@ -1,13 +1,14 @@
 //! The connections of one worker thread: dialled once for all who wait, lent while they have room, kept apart by tenant.
 
 use super::dial::{Dialled, Dialler};
-use super::slot::{Lent, Slot};
+use super::slot::{Dial, Lent, Slot};
 use super::{Error, Settings};
 use crate::identity::{Credentials, Trust};
 use crate::lifecycle;
 use crate::model::{Address, Endpoint, Identity, Producer, TrustDomain};
 use crate::transport::client;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -62,23 +63,21 @@ impl Pool {
             identity: producer.identity.clone(),
             tenant: tenant.clone(),
         };
-        let mut waited = false;
+        let mut waited = None;
         loop {
-            let over = match self.shared.lend(&key, waited) {
+            let dial = match self.shared.lend(&key, waited.as_ref()) {
                 Lent::Ready(connection) => return Ok(connection),
                 Lent::Failed(error) => return Err(error),
-                Lent::Wait(over) => over,
-                Lent::Dial(over) => {
+                Lent::Wait(dial) => dial,
+                Lent::Dial(dial) => {
                     // Its own task: others wait for it too, and this caller may give up.
-                    lifecycle::spawn(
-                        "uplink connection",
-                        live(self.shared.clone(), key.clone(), over.clone()),
-                    );
-                    over
+                    let life = live(self.shared.clone(), key.clone(), dial.over.clone());
+                    lifecycle::spawn("uplink connection", life);
+                    dial
                 }
             };
-            over.cancelled().await;
-            waited = true;
+            dial.over.cancelled().await;
+            waited = Some(dial);
         }
     }
 }
@@ -90,7 +89,7 @@ impl std::fmt::Debug for Pool {
 }
 
 impl Shared {
-    fn lend(&self, key: &Key, waited: bool) -> Lent {
+    fn lend(&self, key: &Key, waited: Option<&Dial>) -> Lent {
         let credentials = *self.credentials.borrow();
         let mut slots = self.slots();
         let settings = &self.dialler.settings;
@@ -141,18 +140,21 @@ async fn live(shared: Arc<Shared>, key: Key, over: CancellationToken) {
     // The pool's end closes the connection: the task must not keep the pool.
     let pool = Arc::downgrade(&shared);
     drop(shared);
+    let lost = AtomicBool::new(false);
     let distrusted = async {
         let refusal = trust.ends(&peer).await;
-        tracing::warn!(address = %key.address, identity = %key.identity, %refusal, "cut a producer that is no longer trusted");
+        tracing::warn!(address = %key.address, identity = %key.identity, %refusal, "cut a producer");
+        lost.store(true, Ordering::Relaxed);
         "the producer is no longer trusted"
     };
-    let cause = tokio::select! {
-        cause = driver.run_until(distrusted) => cause,
+    let over = tokio::select! {
+        over = driver.run_until(distrusted) => over,
         never = tend(&pool, &key) => match never {},
     };
     let Some(shared) = pool.upgrade() else { return };
-    if born.elapsed() < PROBATION {
-        let error = Error::Http2 { address: key.address.clone(), cause };
+    // Whoever lets us in and throws us out at once is not up. If it was we who left, the next dial tells why.
+    if born.elapsed() < PROBATION && !over.served && !lost.into_inner() {
+        let error = Error::Http2 { address: key.address.clone(), cause: over.cause };
         shared.with(&key, |slot, settings| slot.fail(error, settings));
     }
     shared.prune(&key);

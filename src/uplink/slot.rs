@@ -18,6 +18,8 @@ pub(super) struct Slot {
     kept: Vec<Kept>,
     dialling: Option<CancellationToken>,
     failure: Option<Failure>,
+    /// How many dials have failed, ever.
+    failures: u64,
 }
 
 /// What a caller gets.
@@ -26,11 +28,20 @@ pub(super) enum Lent {
     /// A connection with room.
     Ready(Connection),
     /// Somebody dials already: wait for it, then ask again.
-    Wait(CancellationToken),
-    /// Dial; the token tells all who wait that it is over.
-    Dial(CancellationToken),
+    Wait(Dial),
+    /// Dial, tell all who wait that it is over, then ask again.
+    Dial(Dial),
     /// Nothing now.
     Failed(Error),
+}
+
+/// A dial that is under way.
+#[derive(Debug, Clone)]
+pub(super) struct Dial {
+    /// Cancelled when it is over.
+    pub(super) over: CancellationToken,
+    /// How many dials had failed before.
+    failures: u64,
 }
 
 #[derive(Debug)]
@@ -50,13 +61,13 @@ struct Failure {
 }
 
 impl Slot {
-    /// Lends a connection, or says what has to happen first. `waited` callers hear how the dial failed.
+    /// Lends a connection, or says what has to happen first. Whoever waited for a dial hears how it failed.
     pub(super) fn lend(
         &mut self,
         address: &Address,
         settings: &Settings,
         credentials: u64,
-        waited: bool,
+        waited: Option<&Dial>,
     ) -> Lent {
         let now = Instant::now();
         let faults = settings.transport.max_local_error_resets / FAULTS_SHARE;
@@ -69,11 +80,17 @@ impl Slot {
             return Lent::Ready(kept.connection.clone());
         }
         self.prune(settings, credentials);
-        if let Some(dialling) = self.dialling.as_ref().filter(|dialling| !dialling.is_cancelled()) {
-            return Lent::Wait(dialling.clone());
+        if let Some(failure) = &self.failure {
+            if waited.is_some_and(|dial| dial.failures < self.failures) {
+                return Lent::Failed(failure.last.clone());
+            }
+            if failure.retry > now {
+                return Lent::Failed(failure.backing_off(now));
+            }
         }
-        if let Some(failure) = self.failure.as_ref().filter(|failure| failure.retry > now) {
-            return Lent::Failed(if waited { failure.last.clone() } else { failure.backing_off(now) });
+        let failures = self.failures;
+        if let Some(over) = self.dialling.clone().filter(|over| !over.is_cancelled()) {
+            return Lent::Wait(Dial { over, failures });
         }
         if self.kept.len() >= settings.max_connections {
             return Lent::Failed(Error::AtCapacity {
@@ -81,9 +98,9 @@ impl Slot {
                 connections: self.kept.len(),
             });
         }
-        let dialling = CancellationToken::new();
-        self.dialling = Some(dialling.clone());
-        Lent::Dial(dialling)
+        let over = CancellationToken::new();
+        self.dialling = Some(over.clone());
+        Lent::Dial(Dial { over, failures })
     }
 
     /// A dial succeeded.
@@ -98,6 +115,7 @@ impl Slot {
             Some(failure) => (failure.since, failure.attempts.saturating_add(1)),
             None => (Timestamp::now(), 1),
         };
+        self.failures += 1;
         self.failure =
             Some(Failure { since, attempts, retry: Instant::now() + pause(attempts, settings), last });
         self.dialling = None;
@@ -136,6 +154,7 @@ fn pause(attempts: u32, settings: &Settings) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::{client, server};
 
     fn refused() -> Error {
         let address = Address::parse("ledger.example:1").unwrap();
@@ -158,18 +177,19 @@ mod tests {
     async fn after_a_failure_calls_fail_at_once_until_the_pause_is_over() {
         let (settings, address) = (Settings::default(), Address::parse("ledger.example:1").unwrap());
         let mut slot = Slot::default();
-        assert!(matches!(slot.lend(&address, &settings, 1, false), Lent::Dial(_)));
-        assert!(matches!(slot.lend(&address, &settings, 1, false), Lent::Wait(_)), "one dial for all");
+        let Lent::Dial(dial) = slot.lend(&address, &settings, 1, None) else { panic!("it should dial") };
+        assert!(matches!(slot.lend(&address, &settings, 1, None), Lent::Wait(_)), "one dial for all");
         slot.fail(refused(), &settings);
-        assert!(matches!(slot.lend(&address, &settings, 1, true), Lent::Failed(Error::TimedOut { .. })));
-        let Lent::Failed(error) = slot.lend(&address, &settings, 1, false) else { panic!("it should fail") };
+        let told = slot.lend(&address, &settings, 1, Some(&dial));
+        assert!(matches!(told, Lent::Failed(Error::TimedOut { .. })), "{told:?}");
+        let Lent::Failed(error) = slot.lend(&address, &settings, 1, None) else { panic!("it should fail") };
         assert_eq!((error.reason(), error.address()), ("CONNECT_TIMEOUT", &address));
         let since = error.since().unwrap();
 
         tokio::time::advance(settings.min_backoff).await;
-        assert!(matches!(slot.lend(&address, &settings, 1, false), Lent::Dial(_)));
+        assert!(matches!(slot.lend(&address, &settings, 1, None), Lent::Dial(_)));
         slot.fail(refused(), &settings);
-        let Lent::Failed(error) = slot.lend(&address, &settings, 1, false) else { panic!("it should fail") };
+        let Lent::Failed(error) = slot.lend(&address, &settings, 1, None) else { panic!("it should fail") };
         assert_eq!(error.since(), Some(since), "the first failure counts");
 
         tokio::time::advance(settings.max_backoff * 4).await;
@@ -180,8 +200,37 @@ mod tests {
     fn a_dial_that_vanished_does_not_block_the_next() {
         let (settings, address) = (Settings::default(), Address::parse("ledger.example:1").unwrap());
         let mut slot = Slot::default();
-        let Lent::Dial(dial) = slot.lend(&address, &settings, 1, false) else { panic!("it should dial") };
-        drop(dial.drop_guard());
-        assert!(matches!(slot.lend(&address, &settings, 1, false), Lent::Dial(_)));
+        let Lent::Dial(dial) = slot.lend(&address, &settings, 1, None) else { panic!("it should dial") };
+        dial.over.cancel();
+        assert!(matches!(slot.lend(&address, &settings, 1, None), Lent::Dial(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_and_outdated_connections_are_let_go_and_busy_ones_are_not() {
+        let (settings, address) = (Settings::default(), Address::parse("ledger.example:1").unwrap());
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let (connecting, _listening) = tokio::join!(
+            client::connect(near, &settings.transport),
+            server::Connection::handshake(far, &settings.transport)
+        );
+        let (connection, _driver) = connecting.unwrap();
+        let mut slot = Slot::default();
+        slot.keep(connection.clone(), 1);
+        let head = http::Request::get("https://ledger.example/").body(()).unwrap();
+        let busy = connection.send(head, true).unwrap();
+        tokio::time::advance(settings.idle_timeout).await;
+        assert!(!slot.prune(&settings, 1), "a call is open");
+        drop(busy);
+        assert!(matches!(slot.lend(&address, &settings, 1, None), Lent::Ready(_)));
+        tokio::time::advance(settings.idle_timeout / 2).await;
+        assert!(!slot.prune(&settings, 1), "it was used a while ago");
+        tokio::time::advance(settings.idle_timeout).await;
+        assert!(slot.prune(&settings, 1));
+
+        slot.keep(connection, 1);
+        assert!(
+            matches!(slot.lend(&address, &settings, 2, None), Lent::Dial(_)),
+            "our certificate is another now"
+        );
     }
 }

@@ -79,6 +79,15 @@ fn a_syntax_that_nobody_knows_is_kept_as_bytes() {
 }
 
 #[test]
+fn editions_as_protoc_writes_them_are_sound() {
+    // protoc 35.1 of two files: edition 2023 with imported features, and edition 2024, which imports it and, for its
+    // options only, the features again.
+    let set = screen(include_bytes!("editions.binpb"));
+    assert_eq!((set.warnings(), services(&set)), (&[][..], vec!["acme.ed.S", "acme.ed24.S"]));
+    assert_eq!(set.files()[1].imports.len(), 2);
+}
+
+#[test]
 fn a_missing_import_takes_only_its_importers_along() {
     let bytes = edit(&compile(&[LEDGER, MONEY, ODD]), |file| {
         if file.name() == MONEY.0 {
