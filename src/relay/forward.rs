@@ -144,8 +144,9 @@ impl Relay {
 
         let (connection, endpoint) = tokio::select! {
             biased;
-            lent = lend(pool, &route) => lent?,
+            // First: a call that is gone already must not reach the producer, where many early resets end a connection.
             gone = answer.closed() => return Err(Error::Consumer(gone)),
+            lent = lend(pool, &route) => lent?,
         };
         head.uri = address(std::mem::take(&mut head.uri), endpoint);
         head.extensions.clear();
