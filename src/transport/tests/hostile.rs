@@ -6,6 +6,7 @@ use tokio::io::AsyncWriteExt;
 
 const CANCEL: &[u8] = &[0, 0, 0, 8];
 const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 11];
+const CONTINUATION: u8 = 9;
 const PROTOCOL_ERROR: [u8; 4] = [0, 0, 0, 1];
 const WINDOW_UPDATE: u8 = 8;
 
@@ -95,4 +96,62 @@ async fn a_header_list_over_the_limit_is_answered_with_431() {
     assert_eq!(response.await.unwrap().status(), 431);
     let (response, _send) = connection.send(post(), true).unwrap();
     assert_eq!(response.await.unwrap().status(), 200, "the connection lives");
+}
+
+#[tokio::test]
+async fn a_header_block_that_goes_on_and_on_ends_the_connection() {
+    // VU#421644: each piece adds a header, or nothing at all, and none is the last.
+    let field = [&[0x00, 0x01, b'x', 0x7f, 0x81, 0x01][..], &[b'y'; 256]].concat();
+    for piece in [field.as_slice(), &[]] {
+        let endless = (0..20_000).flat_map(|_| frame(CONTINUATION, 0, 1, piece));
+        let flood = frame(HEADERS, 0, 1, REQUEST).into_iter().chain(endless).collect();
+        assert_eq!(
+            flooded(&Settings::default(), flood).await,
+            Some(ENHANCE_YOUR_CALM),
+            "{} bytes",
+            piece.len()
+        );
+    }
+}
+
+#[tokio::test]
+async fn empty_frames_without_end_end_the_connection() {
+    // CVE-2019-9518.
+    let empty = (0..20_000).flat_map(|_| frame(0, 0, 1, &[]));
+    let flood = frame(HEADERS, END_HEADERS, 1, REQUEST).into_iter().chain(empty).collect();
+    assert_eq!(flooded(&Settings::default(), flood).await, Some(ENHANCE_YOUR_CALM));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_header_block_that_never_ends_is_given_up() {
+    let settings = Settings::default();
+    let (near, far) = duplex(1 << 16);
+    let (listening, raw) = tokio::join!(server::Connection::handshake(far, &settings), Raw::client(near));
+    let (mut listening, mut raw) = (listening.unwrap(), raw);
+    raw.send(HEADERS, 0, 1, REQUEST).await;
+    let error = listening.accept().await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Silent { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn settings_and_pings_whose_answers_nobody_reads_are_not_piled_up() {
+    const PING: u8 = 6;
+    for piece in [frame(SETTINGS, 0, 0, &[]), frame(PING, 0, 0, &[7; 8])] {
+        let (near, far) = duplex(1 << 12);
+        listen(far, &Settings::default(), echo);
+        let mut raw = Raw::client(near).await;
+        let written = std::cell::Cell::new(0);
+        let mut flood = std::pin::pin!(async {
+            loop {
+                raw.0.write_all(&piece).await.unwrap();
+                written.set(written.get() + piece.len());
+            }
+        });
+        for _ in 0..20_000 {
+            assert!(futures::poll!(flood.as_mut()).is_pending());
+            tokio::task::yield_now().await;
+        }
+        // The answers fill the way back, and then the server reads no more.
+        assert!(written.get() < 256 * 1024, "{} bytes taken", written.get());
+    }
 }
