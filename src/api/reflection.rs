@@ -8,16 +8,17 @@ mod answer;
 mod eyes;
 
 use super::caller::caller;
-use super::fault::Fault;
+use super::fault::{Blame, Fault};
 use crate::access::Policy;
 use crate::catalog;
 use crate::descriptors::{self, Set};
+use crate::lifecycle::Shutdown;
 use crate::model::ServiceName;
 use answer::{Answer, Question};
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
 use std::sync::Arc;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 /// No question is longer than a name.
 const LARGEST_QUESTION: usize = 64 << 10;
@@ -29,6 +30,7 @@ pub struct Reflection {
     catalog: catalog::Reader,
     descriptors: descriptors::Reader,
     policy: Arc<Policy>,
+    shutdown: Shutdown,
 }
 
 impl Reflection {
@@ -39,8 +41,29 @@ impl Reflection {
         catalog: catalog::Reader,
         descriptors: descriptors::Reader,
         policy: Arc<Policy>,
+        shutdown: Shutdown,
     ) -> Self {
-        Self { own: own.services().cloned().collect(), catalog, descriptors, policy }
+        Self { own: own.services().cloned().collect(), catalog, descriptors, policy, shutdown }
+    }
+
+    /// The questions of a client. What has arrived is answered; then a broker that drains ends the stream and says so.
+    fn until_drained<Q>(&self, questions: Streaming<Q>) -> impl Stream<Item = Result<Q, Status>> + use<Q>
+    where
+        Q: Send + 'static,
+    {
+        let open = Some((questions, self.shutdown.clone()));
+        futures::stream::unfold(open, async |open| {
+            let (mut questions, shutdown) = open?;
+            tokio::select! {
+                biased;
+                question = questions.next() => Some((question?, Some((questions, shutdown)))),
+                () = shutdown.requested() => {
+                    let message = "the broker is shutting down; ask another, or ask again later";
+                    let fault = Fault::new(Code::Unavailable, "DRAINING", message).blame(Blame::Broker);
+                    Some((Err(fault.into()), None))
+                }
+            }
+        })
     }
 }
 
@@ -75,7 +98,7 @@ macro_rules! speak {
             ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
                 let caller = caller(&request)?;
                 let this = self.clone();
-                let answers = request.into_inner().map(move |request| {
+                let answers = this.until_drained(request.into_inner()).map(move |request| {
                     let request = request?;
                     let told = told(this.eyes(&caller).answer(question(&request)));
                     Ok(ServerReflectionResponse {

@@ -11,8 +11,8 @@ use crate::status::Board;
 /// All of them, each over what it reads.
 pub(super) fn all(config: &Config, known: &Known, board: Board, shutdown: &Shutdown) -> Services {
     let policy = &known.policy;
-    let reflection =
-        Reflection::new(&known.own, known.catalog.clone(), known.described.clone(), policy.clone());
+    let (catalog_reader, described) = (known.catalog.clone(), known.described.clone());
+    let reflection = Reflection::new(&known.own, catalog_reader, described, policy.clone(), shutdown.clone());
     let largest = usize::try_from(config.limits.own_message_bytes).unwrap_or(usize::MAX);
     Services::default()
         .with(registry::service(known.registrar.clone(), largest))

@@ -5,6 +5,7 @@ use crate::wire::pb::grpc::reflection::v1::server_reflection_response::MessageRe
 use prost_reflect::DescriptorPool;
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
 use std::collections::BTreeMap;
+use tokio_stream::StreamExt;
 
 /// Everything that a caller of `platform` can be told, file by file, and the names in its list.
 async fn walk(world: &World, protocol: Protocol, platform: &str) -> (DescriptorPool, Vec<String>) {
@@ -180,4 +181,40 @@ async fn extensions_are_found_by_type_and_number() {
     assert!(matches!(world.ask("a.example", numbers("a.M")).await, Told::AllExtensionNumbersResponse(_)));
     assert!(matches!(world.ask("a.example", numbers("a.S")).await, Told::ErrorResponse(_)));
     assert!(matches!(world.ask("a.example", numbers("b.M")).await, Told::ErrorResponse(_)));
+}
+
+#[tokio::test]
+async fn a_broker_that_drains_ends_the_stream_and_says_so() {
+    use crate::wire::pb::grpc::reflection::v1;
+    let world = federation();
+    let asked =
+        v1::ServerReflectionRequest { host: String::new(), message_request: Some(symbol("a.Ledger")) };
+    let questions = tokio_stream::iter([asked]).chain(tokio_stream::pending());
+    let mut request = tonic::Request::new(questions);
+    request.extensions_mut().insert(world.caller("a.example"));
+    let mut client = v1::server_reflection_client::ServerReflectionClient::new(world.reflection.v1());
+    let mut answers = client.server_reflection_info(request).await.unwrap().into_inner();
+    assert!(answers.message().await.unwrap().is_some());
+    world.shutdown.request();
+    assert_eq!(answers.message().await.unwrap_err().code(), tonic::Code::Unavailable);
+    assert!(answers.message().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_answer_stays_below_what_clients_take_and_the_rest_is_asked_for() {
+    let mut world = World::new();
+    let comment = "long ".repeat(320_000);
+    let big = |package: &str| format!("package {package};\n// {comment}\nmessage M {{}}");
+    let (one, two) = (big("one"), big("two"));
+    let top =
+        r#"package a; import "one.proto"; import "two.proto"; service S { rpc Do(one.M) returns (two.M); }"#;
+    let bytes = crate::descriptors::tests::compile::compile(&[
+        ("a.proto", top),
+        ("one.proto", &one),
+        ("two.proto", &two),
+    ]);
+    world.add_set(offer("a.example/x/1.0.0", "a.S", &[]), &bytes);
+    let told = files(&world.ask("a.example", symbol("a.S")).await);
+    assert_eq!(told.iter().map(|file| file.name()).collect::<Vec<_>>(), ["a.proto", "one.proto"]);
+    assert_eq!(files(&world.ask("a.example", file("two.proto")).await).len(), 1);
 }

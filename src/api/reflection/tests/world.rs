@@ -5,6 +5,7 @@ use crate::api::reflection::Reflection;
 use crate::catalog::{self, Change};
 use crate::descriptors::tests::compile::compile;
 use crate::descriptors::{self, Limits, Set};
+use crate::lifecycle::Shutdown;
 use crate::model::*;
 use crate::wire::pb::grpc::reflection::{v1, v1alpha};
 use bytes::Bytes;
@@ -27,6 +28,7 @@ pub(super) struct World {
     pub(super) catalog: catalog::Writer,
     pub(super) descriptors: descriptors::Writer,
     pub(super) reflection: Reflection,
+    pub(super) shutdown: Shutdown,
     policy: Arc<Policy>,
 }
 
@@ -92,9 +94,9 @@ impl World {
         let own = Set::screen(crate::wire::DESCRIPTORS, &Limits::default()).unwrap();
         assert_eq!(own.warnings(), []);
         let (descriptors, index) = descriptors::index(&own);
-        let policy = Arc::new(Policy::new(platforms));
-        let reflection = Reflection::new(&own, reader, index, policy.clone());
-        Self { catalog, descriptors, reflection, policy }
+        let (policy, shutdown) = (Arc::new(Policy::new(platforms)), Shutdown::new());
+        let reflection = Reflection::new(&own, reader, index, policy.clone(), shutdown.clone());
+        Self { catalog, descriptors, reflection, shutdown, policy }
     }
 
     /// Registers a version with a producer of its own; what comes back is its set as it was sent.
