@@ -32,6 +32,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+/// KiB of registrations that may be under way together.
+const ROOM: u32 = 128 << 10;
+/// Registrations screened at once.
+const SCREENINGS: usize = 2;
+
 /// Reads the wall clock; only ever shown to people, no decision hangs on it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -42,7 +47,9 @@ pub struct Registrar {
     rules: Arc<Rules>,
     catalog: catalog::Reader,
     limiter: Arc<Limiter>,
-    /// Screening takes memory and time in proportion to what a stranger sends.
+    /// KiB of registrations that may be under way together; what does not fit is refused at once, not kept.
+    room: Arc<Semaphore>,
+    /// Screening takes time in proportion to what a stranger sends; others wait.
     screening: Arc<Semaphore>,
 }
 
@@ -126,6 +133,7 @@ impl Registrar {
         if self.rules.policy.may_register(caller, platform).is_err() {
             return Err(Error::NotYours { caller: caller.clone(), platform: platform.clone() });
         }
+        let _room = self.room.try_acquire_many(weight(&registration)).map_err(|_| Error::Busy)?;
         let permit = self.screening.clone().acquire_owned().await.map_err(|_| Error::Stopping)?;
         let (rules, snapshot, caller) = (self.rules.clone(), self.catalog.snapshot(), caller.clone());
         let judged = tokio::task::spawn_blocking(move || {
@@ -167,6 +175,12 @@ impl std::fmt::Debug for Registrar {
             .field("waiting", &(self.queue.max_capacity() - self.queue.capacity()))
             .finish()
     }
+}
+
+/// KiB that a registration takes while it is under way.
+fn weight(registration: &Registration) -> u32 {
+    let bytes: usize = registration.offers.iter().map(|offer| offer.descriptor_set.len() + 1024).sum();
+    u32::try_from(bytes >> 10).unwrap_or(u32::MAX).clamp(1, ROOM)
 }
 
 fn list(violations: &[Violation]) -> String {

@@ -5,9 +5,10 @@ use super::offer::{self, Described};
 use super::state::{Entry, State};
 use super::{Error, Receipt, Rules, record};
 use crate::catalog::{Change, Snapshot};
-use crate::model::{Freshness, Identity, Lease, Producer, ProducerName, Version, VersionName, Violation};
+use crate::model::{Freshness, Identity, Lease, Producer, ProducerName, VersionName, Violation};
 use crate::store;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -46,11 +47,12 @@ impl<'a> Draft<'a> {
     /// Registers, or renews if nothing is said that was not said before.
     pub(super) fn register(&mut self, declaration: &Declaration) -> Result<Receipt, Error> {
         let old = self.state.entry(&declaration.producer).cloned();
-        let entry = self.entry(declaration, old.as_deref());
+        let producer = self.producer(declaration);
+        let entry = self.entry(declaration, &producer, old.as_deref())?;
         match old.as_deref() {
-            Some(old) if old.says_the_same(&entry) => {
+            Some(old) if old.content == entry.content => {
                 if old.lease.term != entry.lease.term {
-                    self.writes.push(record::put(&entry)?);
+                    self.writes.push(record::put(&entry.lease, producer, &declaration.versions)?);
                 }
                 self.confirm(&entry)?;
             }
@@ -59,7 +61,7 @@ impl<'a> Draft<'a> {
                 if old.is_none() {
                     self.make_room(&declaration.producer)?;
                 }
-                self.accept(declaration, &entry, old)?;
+                self.accept(declaration, producer, &entry, old)?;
             }
         }
         Ok(self.receipt(&entry, declaration.warnings.clone()))
@@ -68,8 +70,8 @@ impl<'a> Draft<'a> {
     /// Renews a lease, also one that ended, for its holder alone.
     pub(super) fn renew(&mut self, holder: &Identity, lease: &str) -> Result<Receipt, Error> {
         let held = self.state.leased(lease).filter(|entry| entry.lease.holder == *holder);
-        let held = held.ok_or(Error::UnknownLease)?;
-        let entry = self.renewed(Entry::clone(held));
+        let mut entry = Entry::clone(held.ok_or(Error::UnknownLease)?);
+        self.begin_term(&mut entry);
         self.confirm(&entry)?;
         Ok(self.receipt(&entry, Vec::new()))
     }
@@ -89,8 +91,7 @@ impl<'a> Draft<'a> {
         for _ in 0..ENDINGS {
             let Some(due) = self.state.due(self.now).and_then(|name| self.state.entry(&name)) else { break };
             let mut entry = Entry::clone(due);
-            let freshness = &mut entry.producer.freshness;
-            (*freshness, entry.due) = match freshness {
+            (entry.freshness, entry.due) = match entry.freshness {
                 Freshness::Live => (Freshness::Stale, Some(entry.ends + self.rules.settings.terms.grace)),
                 _ => (Freshness::Expired, None),
             };
@@ -99,50 +100,59 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// What would stand there if the declaration were taken.
-    fn entry(&self, declaration: &Declaration, old: Option<&Entry>) -> Entry {
+    /// The producer as it would stand if the declaration were taken now.
+    fn producer(&self, declaration: &Declaration) -> Producer {
+        let standing = self.catalog.producer(&declaration.producer);
+        Producer {
+            name: declaration.producer.clone(),
+            identity: declaration.identity.clone(),
+            registrant: declaration.registrant.clone(),
+            endpoints: declaration.endpoints.clone(),
+            versions: declaration.versions.iter().map(|version| version.name.clone()).collect(),
+            source: declaration.source,
+            freshness: Freshness::Live,
+            lease_expires: None,
+            created: standing.map_or(self.time, |standing| standing.created),
+            updated: self.time,
+        }
+    }
+
+    fn entry(
+        &self,
+        declaration: &Declaration,
+        producer: &Producer,
+        old: Option<&Entry>,
+    ) -> Result<Entry, Error> {
         let holder = &declaration.registrant;
         let kept = old.filter(|old| old.lease.holder == *holder).map(|old| old.lease.id.clone());
-        let mut versions = declaration.versions.clone();
-        versions.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut sets: Vec<_> =
+        let sets: BTreeMap<_, _> =
             declaration.described.iter().flatten().map(|d| (d.digest, d.bytes.len())).collect();
-        sets.sort_unstable();
-        sets.dedup();
-        self.renewed(Entry {
+        let mut entry = Entry {
             lease: Lease {
                 id: kept.unwrap_or_else(|| declaration.fresh_lease.clone()),
                 producer: declaration.producer.clone(),
                 holder: holder.clone(),
                 term: declaration.term,
             },
-            producer: Producer {
-                name: declaration.producer.clone(),
-                identity: declaration.identity.clone(),
-                registrant: holder.clone(),
-                endpoints: declaration.endpoints.clone(),
-                versions: versions.iter().map(|version| version.name.clone()).collect(),
-                source: declaration.source,
-                freshness: Freshness::Live,
-                lease_expires: None,
-                created: old.map_or(self.time, |old| old.producer.created),
-                updated: self.time,
-            },
-            versions,
-            descriptor_bytes: sets.iter().map(|(_, bytes)| bytes).sum(),
+            content: record::content(producer, &declaration.versions)?,
+            descriptor_bytes: sets.values().sum(),
+            sets: sets.into_keys().collect(),
+            freshness: Freshness::Live,
+            updated: self.time,
+            expires: self.time,
             ends: self.now,
             due: None,
-        })
+        };
+        self.begin_term(&mut entry);
+        Ok(entry)
     }
 
-    /// The same, with its term begun now.
-    fn renewed(&self, mut entry: Entry) -> Entry {
+    fn begin_term(&self, entry: &mut Entry) {
+        entry.freshness = Freshness::Live;
+        entry.updated = self.time;
+        entry.expires = self.time.saturating_add(entry.lease.term).unwrap_or(self.time);
         entry.ends = self.now + entry.lease.term;
         entry.due = Some(entry.ends);
-        entry.producer.freshness = Freshness::Live;
-        entry.producer.updated = self.time;
-        entry.producer.lease_expires = Some(self.time.saturating_add(entry.lease.term).unwrap_or(self.time));
-        entry
     }
 
     /// Judges against what stands at this moment; the judge before saw an earlier one.
@@ -168,61 +178,103 @@ impl<'a> Draft<'a> {
         if self.state.usage(&name.platform).producers < limit {
             return Ok(());
         }
-        let producers =
-            self.catalog.platform(name.platform.as_str()).into_iter().flat_map(|p| p.producers.values());
-        let expired = producers.filter(|producer| producer.freshness == Freshness::Expired);
-        let first =
-            expired.filter_map(|producer| self.state.entry(&producer.name)).min_by_key(|entry| entry.ends);
-        let Some(first) = first.cloned() else {
+        let platform = self.catalog.platform(name.platform.as_str());
+        let entries =
+            platform.into_iter().flat_map(|p| p.producers.values()).filter_map(|p| self.state.entry(&p.name));
+        let expired = entries.filter(|entry| entry.freshness == Freshness::Expired);
+        let Some(first) = expired.min_by_key(|entry| entry.ends).cloned() else {
             let message = format!("{} has all of its {limit} producers, and none has expired", name.platform);
             return Err(Error::Refused(vec![Violation::new("producer", "QUOTA", message)]));
         };
-        tracing::info!(producer = %first.producer.name, "an expired producer gives way to a new one");
+        tracing::info!(producer = %first.lease.producer, "an expired producer gives way to a new one");
         self.remove(&first)
     }
 
-    fn accept(&mut self, declaration: &Declaration, entry: &Entry, old: Option<&Entry>) -> Result<(), Error> {
-        let producer = entry.producer.clone();
-        self.apply(Change::PutProducer { producer, versions: entry.versions.clone() })?;
-        for (version, described) in declaration.versions.iter().zip(&declaration.described) {
-            self.described.extend(described.iter().map(|d| (version.name.clone(), d.clone())));
-        }
-        for set in entry.sets().filter(|set| !self.state.keeps(set)) {
-            let described = declaration.described.iter().flatten().find(|described| described.digest == set);
+    fn accept(
+        &mut self,
+        declaration: &Declaration,
+        mut producer: Producer,
+        entry: &Entry,
+        old: Option<&Entry>,
+    ) -> Result<(), Error> {
+        producer.lease_expires = Some(entry.expires);
+        self.writes.push(record::put(&entry.lease, producer.clone(), &declaration.versions)?);
+        let before = self.catalog.producer(&producer.name).cloned();
+        self.left.extend(before.iter().flat_map(|before| before.versions.iter().cloned()));
+        self.put(producer, declaration)?;
+        for set in entry.sets.iter().filter(|set| !self.state.keeps(set)) {
+            let described = declaration.described.iter().flatten().find(|described| described.digest == *set);
             self.writes.extend(described.map(|d| record::put_descriptors(d.digest, d.bytes.clone())));
         }
-        self.writes.push(record::put(entry)?);
         self.state.put(entry.clone());
-        if let Some(old) = old {
-            self.forget(old);
+        self.forget_sets(old);
+        Ok(())
+    }
+
+    /// Puts what the configuration declares.
+    pub(super) fn configure(&mut self, declaration: &Declaration) -> Result<(), Error> {
+        self.put(self.producer(declaration), declaration)
+    }
+
+    /// Puts what was stored: STALE until it is renewed; its grace begins now.
+    pub(super) fn restore(
+        &mut self,
+        stored: record::Stored,
+        described: Vec<(VersionName, Arc<Described>)>,
+    ) -> Result<(), Error> {
+        let record::Stored { lease, mut producer, versions } = stored;
+        producer.freshness = Freshness::Stale;
+        producer.lease_expires = Some(self.time);
+        let sets: BTreeMap<_, _> = described.iter().map(|(_, d)| (d.digest, d.bytes.len())).collect();
+        let entry = Entry {
+            lease,
+            content: record::content(&producer, &versions)?,
+            descriptor_bytes: sets.values().sum(),
+            sets: record::sets(&versions),
+            freshness: producer.freshness,
+            updated: producer.updated,
+            expires: self.time,
+            ends: self.now,
+            due: Some(self.now + self.rules.settings.terms.grace),
+        };
+        self.apply(Change::PutProducer { producer, versions })?;
+        self.described.extend(described);
+        self.state.put(entry);
+        Ok(())
+    }
+
+    fn put(&mut self, producer: Producer, declaration: &Declaration) -> Result<(), Error> {
+        self.apply(Change::PutProducer { producer, versions: declaration.versions.clone() })?;
+        for (version, described) in declaration.versions.iter().zip(&declaration.described) {
+            self.described.extend(described.iter().map(|d| (version.name.clone(), d.clone())));
         }
         Ok(())
     }
 
     fn remove(&mut self, entry: &Entry) -> Result<(), Error> {
-        let name = &entry.producer.name;
+        let name = &entry.lease.producer;
+        let before = self.catalog.producer(name).cloned();
+        self.left.extend(before.iter().flat_map(|before| before.versions.iter().cloned()));
         self.apply(Change::RemoveProducer(name.clone()))?;
         self.writes.push(record::delete(name));
         self.state.remove(name);
-        self.forget(entry);
+        self.forget_sets(Some(entry));
         Ok(())
     }
 
-    /// Lets go of what only `old` kept.
-    fn forget(&mut self, old: &Entry) {
-        let orphans = old.sets().filter(|set| !self.state.keeps(set));
-        self.writes.extend(orphans.map(record::delete_descriptors));
-        self.left.extend(old.producer.versions.iter().cloned());
+    /// Lets go of the sets that only `old` kept.
+    fn forget_sets(&mut self, old: Option<&Entry>) {
+        let orphans = old.into_iter().flat_map(|old| old.sets.iter()).filter(|set| !self.state.keeps(set));
+        self.writes.extend(orphans.map(|set| record::delete_descriptors(*set)));
     }
 
     /// Puts an entry that differs from the one that stands by its times and its freshness alone.
     fn confirm(&mut self, entry: &Entry) -> Result<(), Error> {
-        let producer = &entry.producer;
         self.apply(Change::SetFreshness {
-            producer: producer.name.clone(),
-            freshness: producer.freshness,
-            lease_expires: producer.lease_expires,
-            updated: producer.updated,
+            producer: entry.lease.producer.clone(),
+            freshness: entry.freshness,
+            lease_expires: Some(entry.expires),
+            updated: entry.updated,
         })?;
         self.state.put(entry.clone());
         Ok(())
@@ -234,39 +286,7 @@ impl<'a> Draft<'a> {
     }
 
     fn receipt(&self, entry: &Entry, warnings: Vec<String>) -> Receipt {
-        let producer = entry.producer.name.clone();
+        let producer = entry.lease.producer.clone();
         Receipt { producer, lease: entry.granted(), revision: self.catalog.revision(), warnings }
-    }
-}
-
-/// Restoring what was registered before the broker started.
-impl Draft<'_> {
-    /// Puts what the configuration declares.
-    pub(super) fn configure(&mut self, declaration: &Declaration) -> Result<(), Error> {
-        let mut producer = self.entry(declaration, None).producer;
-        producer.lease_expires = None;
-        self.apply(Change::PutProducer { producer, versions: declaration.versions.clone() })?;
-        for (version, described) in declaration.versions.iter().zip(&declaration.described) {
-            self.described.extend(described.iter().map(|d| (version.name.clone(), d.clone())));
-        }
-        Ok(())
-    }
-
-    /// Puts what was stored: STALE until it is renewed, its grace begins now.
-    pub(super) fn restore(
-        &mut self,
-        mut stored: record::Stored,
-        described: &[(VersionName, Arc<Described>)],
-        descriptor_bytes: usize,
-    ) -> Result<(), Error> {
-        stored.producer.freshness = Freshness::Stale;
-        stored.producer.lease_expires = Some(self.time);
-        let versions: Vec<Version> = stored.versions;
-        self.apply(Change::PutProducer { producer: stored.producer.clone(), versions: versions.clone() })?;
-        self.described.extend(described.iter().cloned());
-        let due = Some(self.now + self.rules.settings.terms.grace);
-        let (lease, producer, ends) = (stored.lease, stored.producer, self.now);
-        self.state.put(Entry { lease, producer, versions, descriptor_bytes, ends, due });
-        Ok(())
     }
 }

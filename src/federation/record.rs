@@ -1,11 +1,11 @@
 //! What a registration looks like in the store: JSON with its own version, beside descriptor sets by digest.
 
 use super::Error;
-use super::state::Entry;
 use crate::model::{Digest, Lease, Producer, ProducerName, Version};
 use crate::store::{self, Change, Table};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,15 +33,24 @@ pub(super) struct Stored {
 }
 
 /// The change that keeps a registration.
-pub(super) fn put(entry: &Entry) -> Result<Change, Error> {
-    let form = Form::One(One {
-        lease: entry.lease.id.clone(),
-        term: entry.lease.term,
-        producer: entry.producer.clone(),
-        versions: entry.versions.clone(),
-    });
-    let value = serde_json::to_vec(&form).map_err(|e| store::Error::Refused(Arc::new(e)))?.into();
-    Ok(Change::Put { table: Table::Producers, key: key(&entry.producer.name), value })
+pub(super) fn put(lease: &Lease, producer: Producer, versions: &[Version]) -> Result<Change, Error> {
+    let key = key(&producer.name);
+    let form =
+        Form::One(One { lease: lease.id.clone(), term: lease.term, producer, versions: versions.to_vec() });
+    Ok(Change::Put { table: Table::Producers, key, value: json(&form)?.into() })
+}
+
+/// Digest of all that a registration says, whenever and for however long it says it.
+pub(super) fn content(producer: &Producer, versions: &[Version]) -> Result<Digest, Error> {
+    let mut versions: Vec<_> = versions.iter().collect();
+    versions.sort_by(|a, b| a.name.cmp(&b.name));
+    let said = (&producer.identity, &producer.registrant, &producer.endpoints, versions);
+    Ok(Digest::of(&json(&said)?))
+}
+
+/// The descriptor sets that versions need, each once.
+pub(super) fn sets(versions: &[Version]) -> Arc<[Digest]> {
+    versions.iter().filter_map(|version| version.descriptors).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The change that forgets a registration.
@@ -65,6 +74,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Stored, serde_json::Error> {
     let lease =
         Lease { id: lease, producer: producer.name.clone(), holder: producer.registrant.clone(), term };
     Ok(Stored { lease, producer, versions })
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
+    Ok(serde_json::to_vec(value).map_err(|e| store::Error::Refused(Arc::new(e)))?)
 }
 
 fn key(name: &ProducerName) -> Vec<u8> {

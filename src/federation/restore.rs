@@ -6,7 +6,7 @@ use super::limit::Limiter;
 use super::offer::Described;
 use super::record::{self, Stored};
 use super::state::State;
-use super::{Clock, Registrar, Rules, Settings, judge};
+use super::{Clock, ROOM, Registrar, Rules, SCREENINGS, Settings, judge};
 use crate::access::Policy;
 use crate::catalog::{self, Change, Snapshot};
 use crate::descriptors::{self, Set};
@@ -18,9 +18,6 @@ use std::fmt;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
-
-/// Registrations screened at once; others wait.
-const SCREENINGS: usize = 2;
 
 /// What the room stands on.
 pub struct Ground {
@@ -63,8 +60,8 @@ pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigu
         Apply { rules: rules.clone(), clock, state: State::default(), catalog: writer, descriptors, store };
     apply.publish(draft);
     lifecycle::spawn("registrations", apply.run(requests));
-    let screening = Arc::new(Semaphore::new(SCREENINGS));
-    Ok(Registrar { queue, rules, catalog: reader, limiter, screening })
+    let (room, screening) = (Arc::new(Semaphore::new(ROOM as usize)), Arc::new(Semaphore::new(SCREENINGS)));
+    Ok(Registrar { queue, rules, catalog: reader, limiter, room, screening })
 }
 
 fn put_platforms(draft: &mut Draft<'_>, rules: &Rules) {
@@ -117,17 +114,17 @@ fn restore(draft: &mut Draft<'_>, rules: &Rules, contents: Contents) {
             }
         };
         let name = stored.producer.name.clone();
-        let kept: BTreeSet<_> = stored.versions.iter().filter_map(|version| version.descriptors).collect();
+        let kept = record::sets(&stored.versions);
         let refusal = match allowed(rules, &stored) {
             Ok(()) => {
-                let (described, bytes) = sets.of(&stored, rules);
-                draft.restore(stored, &described, bytes).err().map(|error| error.to_string())
+                let described = sets.of(&stored, rules);
+                draft.restore(stored, described).err().map(|error| error.to_string())
             }
             Err(reason) => Some(reason),
         };
         if let Some(reason) = refusal {
             tracing::warn!(producer = %name, reason, "a stored registration is kept, not published");
-            kept.into_iter().for_each(|set| draft.state.keep(set));
+            kept.iter().for_each(|set| draft.state.keep(*set));
         }
     }
 }
@@ -153,16 +150,11 @@ struct Sets {
 }
 
 impl Sets {
-    /// The descriptors of each version, and the bytes of all of them.
-    fn of(&mut self, stored: &Stored, rules: &Rules) -> (Vec<(VersionName, Arc<Described>)>, usize) {
-        let mut described = Vec::new();
-        let mut sizes = BTreeMap::new();
-        for version in &stored.versions {
-            let Some(set) = version.descriptors.and_then(|digest| self.get(digest, rules)) else { continue };
-            sizes.insert(set.digest, set.bytes.len());
-            described.push((version.name.clone(), set));
-        }
-        (described, sizes.into_values().sum())
+    /// The descriptors of each version.
+    fn of(&mut self, stored: &Stored, rules: &Rules) -> Vec<(VersionName, Arc<Described>)> {
+        let versions = stored.versions.iter();
+        let named = versions.filter_map(|version| Some((version.name.clone(), version.descriptors?)));
+        named.filter_map(|(name, digest)| Some((name, self.get(digest, rules)?))).collect()
     }
 
     fn get(&mut self, digest: Digest, rules: &Rules) -> Option<Arc<Described>> {

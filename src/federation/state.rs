@@ -1,7 +1,8 @@
 //! Who is registered, for how long, and which descriptor sets that keeps: immutable, so that a draft is free to fail.
 
 use super::Granted;
-use crate::model::{Digest, Lease, PlatformName, Producer, ProducerName, Version};
+use crate::model::{Digest, Freshness, Lease, PlatformName, ProducerName};
+use jiff::Timestamp;
 use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -18,15 +19,20 @@ pub(super) struct State {
     usage: HashTrieMapSync<PlatformName, Usage>,
 }
 
-/// One registration.
-#[derive(Debug, Clone, PartialEq)]
+/// One registration. What it says stands in the catalogue and in the store; here is only what it is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) lease: Lease,
-    pub(super) producer: Producer,
-    /// Sorted by name.
-    pub(super) versions: Vec<Version>,
-    /// Bytes of its descriptor sets.
+    /// Digest of all that it says.
+    pub(super) content: Digest,
+    /// Its descriptor sets, each once.
+    pub(super) sets: Arc<[Digest]>,
+    /// Bytes of these.
     pub(super) descriptor_bytes: usize,
+    pub(super) freshness: Freshness,
+    /// When it was last registered or renewed, and when its lease ends unless renewed: as shown.
+    pub(super) updated: Timestamp,
+    pub(super) expires: Timestamp,
     /// When the lease ends unless renewed; in the past if it ended.
     pub(super) ends: Instant,
     /// When it becomes STALE or EXPIRED; `None` once it is expired.
@@ -73,14 +79,14 @@ impl State {
 
     /// Puts a registration in the place of an earlier one of its name.
     pub(super) fn put(&mut self, entry: Entry) {
-        let name = entry.producer.name.clone();
+        let name = entry.lease.producer.clone();
         self.remove(&name);
         self.leases.insert_mut(entry.lease.id.clone(), name.clone());
         if let Some(due) = entry.due {
             self.due.insert_mut((due, name.clone()));
         }
-        for set in entry.sets() {
-            self.keep(set);
+        for set in entry.sets.iter() {
+            self.keep(*set);
         }
         self.count(&name.platform, |usage| {
             usage.producers += 1;
@@ -97,14 +103,14 @@ impl State {
         if let Some(due) = entry.due {
             self.due.remove_mut(&(due, name.clone()));
         }
-        for set in entry.sets() {
-            match self.kept.get(&set) {
+        for set in entry.sets.iter() {
+            match self.kept.get(set) {
                 Some(count) if *count > 1 => {
                     let count = count - 1;
-                    self.kept.insert_mut(set, count);
+                    self.kept.insert_mut(*set, count);
                 }
                 _ => {
-                    self.kept.remove_mut(&set);
+                    self.kept.remove_mut(set);
                 }
             }
         }
@@ -133,25 +139,8 @@ impl State {
 }
 
 impl Entry {
-    /// The descriptor sets of its versions, each once.
-    pub(super) fn sets(&self) -> impl Iterator<Item = Digest> {
-        let mut sets: Vec<_> = self.versions.iter().filter_map(|version| version.descriptors).collect();
-        sets.sort();
-        sets.dedup();
-        sets.into_iter()
-    }
-
-    /// Whether both say the same, whenever and for however long they say it.
-    pub(super) fn says_the_same(&self, other: &Self) -> bool {
-        let (this, that) = (&self.producer, &other.producer);
-        (&this.identity, &this.registrant, &this.endpoints)
-            == (&that.identity, &that.registrant, &that.endpoints)
-            && self.versions == other.versions
-    }
-
     /// The lease as its holder sees it.
     pub(super) fn granted(&self) -> Granted {
-        let expires = self.producer.lease_expires.unwrap_or(self.producer.updated);
-        Granted { id: self.lease.id.clone(), term: self.lease.term, expires }
+        Granted { id: self.lease.id.clone(), term: self.lease.term, expires: self.expires }
     }
 }

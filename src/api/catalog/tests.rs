@@ -1,13 +1,13 @@
-//! Lists in pages of every size, and what a caller may not see.
+//! A small federation, and what is asked of its catalogue.
+
+mod pages;
+mod sight;
 
 use super::*;
 use crate::catalog::{Change, Writer, catalog};
 use crate::model::*;
 use jiff::Timestamp;
-use proptest::prelude::*;
 use std::collections::BTreeSet;
-use tonic::Code;
-use tonic_types::StatusExt;
 
 const PLATFORMS: [&str; 3] = ["a.example", "b.example", "c.example"];
 
@@ -111,27 +111,6 @@ impl World {
     }
 }
 
-/// All pages of a list, one behind the other.
-async fn all<F>(mut page: impl FnMut(String) -> F) -> Vec<String>
-where
-    F: Future<Output = Result<(Vec<String>, String), Status>>,
-{
-    let (mut found, mut token) = (Vec::new(), String::new());
-    loop {
-        let (items, next) = page(token).await.unwrap();
-        found.extend(items);
-        if next.is_empty() {
-            return found;
-        }
-        token = next;
-    }
-}
-
-fn sketches() -> impl Strategy<Value = Vec<Sketch>> {
-    let audience = prop::collection::btree_set(0..3_usize, 0..3);
-    prop::collection::vec((0..3_usize, 0..4_usize, 0..4_u64, 0..3_usize, audience), 0..30)
-}
-
 /// The producers with their versions; of two sketches of one version the first counts.
 fn declared(sketches: &[Sketch]) -> Vec<(ProducerName, Vec<Version>)> {
     let mut seen = BTreeSet::new();
@@ -166,171 +145,4 @@ fn declared(sketches: &[Sketch]) -> Vec<(ProducerName, Vec<Version>)> {
         }
     }
     producers
-}
-
-/// What `who` should see: versions in the order of the list, capabilities, producers, platforms.
-fn expected(sketches: &[Sketch], who: &str) -> [Vec<String>; 4] {
-    let declared = declared(sketches);
-    let sees = |version: &&Version| {
-        version.name.platform.as_str() == who || version.visibility.platforms.contains(who)
-    };
-    let mut versions: Vec<_> = declared.iter().flat_map(|(_, versions)| versions).filter(sees).collect();
-    versions.sort_by(|a, b| {
-        let key = |v: &Version| v.name.capability_name();
-        key(a).cmp(&key(b)).then_with(|| b.name.version.cmp(&a.name.version))
-    });
-    let capabilities: BTreeSet<_> = versions.iter().map(|v| v.name.capability_name()).collect();
-    let producers: BTreeSet<_> = declared
-        .iter()
-        .filter(|(_, versions)| versions.iter().any(|v| sees(&v)))
-        .map(|(name, _)| name)
-        .collect();
-    let platforms: BTreeSet<_> =
-        versions.iter().map(|v| v.name.platform.to_string()).chain([who.to_owned()]).collect();
-    [
-        versions.iter().map(|v| v.name.to_string()).collect(),
-        capabilities.iter().map(ToString::to_string).collect(),
-        producers.iter().map(ToString::to_string).collect(),
-        platforms.iter().map(|p| format!("platforms/{p}")).collect(),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_pages_of_a_list_are_the_list(sketches in sketches(), size in 1..6_i32, who in 0..3_usize) {
-        let world = World::new(&sketches);
-        let world = &world;
-        let who = PLATFORMS[who];
-        let [versions, capabilities, producers, platforms] = expected(&sketches, who);
-        futures::executor::block_on(async {
-            let parent = "platforms/-/capabilities/-";
-            assert_eq!(all(|token| async move { world.versions(who, parent, size, &token).await }).await, versions);
-            let parent = "platforms/-";
-            assert_eq!(all(|token| async move { world.capabilities(who, parent, size, &token).await }).await, capabilities);
-            assert_eq!(all(|token| async move { world.producers(who, parent, size, &token).await }).await, producers);
-            assert_eq!(all(|token| async move { world.platforms(who, size, &token).await }).await, platforms);
-            for platform in &platforms {
-                let of = |names: &[String]| {
-                    names.iter().filter(|name| name.starts_with(&format!("{platform}/"))).cloned().collect::<Vec<_>>()
-                };
-                let found = all(|token| async move { world.producers(who, platform, size, &token).await }).await;
-                assert_eq!(found, of(&producers));
-                let parent = &format!("{platform}/capabilities/-");
-                let found = all(|token| async move { world.versions(who, parent, size, &token).await }).await;
-                assert_eq!(found, of(&versions));
-            }
-            let of_c1: Vec<_> = versions.iter().filter(|name| name.contains("/capabilities/c1/")).cloned().collect();
-            let parent = "platforms/-/capabilities/c1";
-            assert_eq!(all(|token| async move { world.versions(who, parent, size, &token).await }).await, of_c1);
-        });
-    }
-
-    #[test]
-    fn a_change_between_two_pages_repeats_nothing(
-        first in sketches(),
-        second in sketches(),
-        size in 1..4_i32,
-    ) {
-        let mut world = World::new(&first);
-        let who = PLATFORMS[0];
-        futures::executor::block_on(async {
-            let (mut found, mut token) = world.versions(who, "platforms/-/capabilities/-", size, "").await.unwrap();
-            // What does not fit what stands is refused, and the rest replaces what was declared before.
-            for (producer, versions) in declared(&second) {
-                world.put(producer, versions);
-            }
-            while !token.is_empty() {
-                let (more, next) = world.versions(who, "platforms/-/capabilities/-", size, &token).await.unwrap();
-                found.extend(more);
-                token = next;
-            }
-            let distinct: BTreeSet<_> = found.iter().collect();
-            assert_eq!(distinct.len(), found.len());
-        });
-    }
-}
-
-#[tokio::test]
-async fn what_a_caller_may_not_see_was_never_there() {
-    let hidden = (0, 0, 0, 0, BTreeSet::new());
-    let shared = (0, 1, 0, 0, BTreeSet::from([1]));
-    let world = World::new(&[hidden, shared]);
-    let [a, b, c] = PLATFORMS;
-    assert_eq!(world.platforms(b, 0, "").await.unwrap().0, ["platforms/a.example", "platforms/b.example"]);
-    assert_eq!(world.platforms(c, 0, "").await.unwrap().0, ["platforms/c.example"]);
-
-    let get = |who, name: &str| {
-        let request = world.ask(who, pb::GetVersionRequest { name: name.into() });
-        world.catalog.get_version(request)
-    };
-    let secret = "platforms/a.example/capabilities/c0/versions/1.0.0";
-    let missing = "platforms/a.example/capabilities/c9/versions/1.0.0";
-    assert!(get(a, secret).await.is_ok());
-    let (hidden, never) = (get(b, secret).await.unwrap_err(), get(b, missing).await.unwrap_err());
-    assert_eq!(hidden.code(), Code::NotFound);
-    assert_eq!(hidden.message().replace("c0", "c9"), never.message());
-    let reasons = [&hidden, &never].map(|status| status.get_details_error_info().unwrap());
-    assert_eq!(reasons[0].reason, reasons[1].reason);
-
-    let request = world.ask(c, pb::GetPlatformRequest { name: "platforms/a.example".into() });
-    assert_eq!(world.catalog.get_platform(request).await.unwrap_err().code(), Code::NotFound);
-    let request = world.ask(b, pb::GetPlatformRequest { name: "platforms/a.example".into() });
-    let seen = world.catalog.get_platform(request).await.unwrap().into_inner().platform.unwrap();
-    assert_eq!(seen.capability_count, 1, "what is hidden is not counted either");
-    for parent in ["platforms/a.example", "platforms/never.example"] {
-        let error = world.capabilities(c, parent, 0, "").await.unwrap_err();
-        assert_eq!((error.code(), error.message()), (Code::NotFound, &*format!("{parent:?} was not found")));
-        assert_eq!(world.producers(c, parent, 0, "").await.unwrap_err().code(), Code::NotFound);
-        let parent = format!("{parent}/capabilities/c1");
-        assert_eq!(world.versions(c, &parent, 0, "").await.unwrap_err().code(), Code::NotFound);
-    }
-
-    let message = pb::ListProducersRequest { parent: "platforms/-".into(), ..Default::default() };
-    let found = world.catalog.list_producers(world.ask(b, message)).await.unwrap().into_inner();
-    assert_eq!(found.producers[0].versions, ["platforms/a.example/capabilities/c1/versions/1.0.0"]);
-}
-
-#[tokio::test]
-async fn a_capability_shows_its_versions_newest_first() {
-    let everyone = BTreeSet::from([1]);
-    let world =
-        World::new(&[(0, 0, 0, 0, everyone.clone()), (0, 0, 2, 0, BTreeSet::new()), (0, 0, 1, 1, everyone)]);
-    let get = |who| {
-        let name = "platforms/a.example/capabilities/c0".to_owned();
-        world.catalog.get_capability(world.ask(who, pb::GetCapabilityRequest { name }))
-    };
-    let own = get("a.example").await.unwrap().into_inner().capability.unwrap();
-    assert_eq!(own.versions, ["1.2.0", "1.1.0", "1.0.0"]);
-    let shared = get("b.example").await.unwrap().into_inner().capability.unwrap();
-    assert_eq!(shared.versions, ["1.1.0", "1.0.0"]);
-    assert!(shared.description.ends_with("1.1.0"), "from the newest that the caller sees");
-}
-
-#[tokio::test]
-async fn bad_questions_are_answered_as_such() {
-    let world = World::new(&[(0, 0, 0, 0, BTreeSet::from([1])), (0, 1, 0, 0, BTreeSet::from([1]))]);
-    let who = "a.example";
-    let (_, token) = world.capabilities(who, "platforms/-", 1, "").await.unwrap();
-    assert!(!token.is_empty());
-    let code = |result: Result<_, Status>| result.map(|_: (Vec<String>, String)| ()).unwrap_err().code();
-    for (parent, size, token) in [
-        ("platforms/-", -1, ""),
-        ("platforms/-", 1, "forged"),
-        ("platforms/a.example", 1, token.as_str()),
-        ("", 1, ""),
-        ("platforms/A", 1, ""),
-        ("platforms/a.example/", 1, ""),
-    ] {
-        assert_eq!(
-            code(world.capabilities(who, parent, size, token).await),
-            Code::InvalidArgument,
-            "{parent} {size}"
-        );
-    }
-    assert_eq!(code(world.capabilities("b.example", "platforms/-", 1, &token).await), Code::InvalidArgument);
-    assert_eq!(code(world.producers(who, "platforms/-", 1, &token).await), Code::InvalidArgument);
-    assert_eq!(code(world.versions(who, "platforms/a.example", 1, "").await), Code::InvalidArgument);
-    assert_eq!(world.capabilities(who, "platforms/-", 1, &token).await.unwrap().0.len(), 1);
 }

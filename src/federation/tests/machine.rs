@@ -188,7 +188,8 @@ impl World {
         for (_, value) in producers {
             let stored = record::read(value).unwrap();
             let standing = self.state.entry(&stored.producer.name).unwrap();
-            assert_eq!((&stored.lease, &stored.versions), (&standing.lease, &standing.versions));
+            assert_eq!(stored.lease, standing.lease);
+            assert_eq!(record::content(&stored.producer, &stored.versions).unwrap(), standing.content);
             for digest in stored.versions.iter().filter_map(|version| version.descriptors) {
                 assert!(self.disk.contains_key(&(false, digest.as_bytes().to_vec())));
             }

@@ -118,6 +118,20 @@ async fn a_full_queue_refuses_instead_of_growing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn large_registrations_that_come_together_are_refused_before_they_pile_up() {
+    let hub = Hub::new();
+    let large = || {
+        let mut offer = offer("large", "1.0.0");
+        offer.descriptor_set = vec![0xff; 16 << 20];
+        declare("a", [offer])
+    };
+    let answers = futures::future::join_all((0..12).map(|_| hub.register(large()))).await;
+    let busy = answers.iter().filter(|answer| matches!(answer, Err(Error::Busy))).count();
+    assert_eq!(busy, 5, "seven of a little over 16 MiB fit into 128");
+    assert!(matches!(hub.register(large()).await, Err(Error::Refused(_))), "and room is given back");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_disk_that_refuses_is_told_and_leaves_nothing_behind() {
     let hub = Hub::new();
     let lease = hub.register(declare("a", [offer("ledger", "1.0.0")])).await.unwrap().lease;
