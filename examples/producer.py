@@ -28,8 +28,12 @@ declaration = registry.RegisterProducerRequest(
                "owner": "payments", "contact": "greeter@payments.example", "visibility": ["*"]}])
 channel = grpc.secure_channel(broker, grpc.ssl_channel_credentials(broker_ca, key, certificate))
 stub = registry_grpc.RegistryServiceStub(channel)
-registered = stub.RegisterProducer(declaration)
-print(f"registered {registered.name}", flush=True)
 while True:
-    time.sleep(registered.lease.duration.seconds / 3)
-    stub.RenewLease(registry.RenewLeaseRequest(lease_id=registered.lease.id))
+    registered = stub.RegisterProducer(declaration, wait_for_ready=True)
+    print(f"registered {registered.name}", flush=True)
+    try:
+        while True:
+            time.sleep(registered.lease.duration.seconds / 3)
+            stub.RenewLease(registry.RenewLeaseRequest(lease_id=registered.lease.id))
+    except grpc.RpcError as error:  # The broker was away, or forgot us: declare everything again.
+        print(f"lost the lease: {error.details()}", flush=True)

@@ -10,5 +10,6 @@ mod fixture;
 mod foreign;
 mod identity;
 mod python;
+mod readme;
 mod routing;
 mod uplink;

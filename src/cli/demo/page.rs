@@ -1,5 +1,6 @@
 //! What `portolan demo` prints: who runs, where the certificates are, and commands to copy into a second terminal.
 
+use super::DIR;
 use super::cast::{HUB, ORGANISATIONS, Organisation, ROLES};
 use super::place::Place;
 use std::fmt::Write as _;
@@ -32,7 +33,12 @@ pub(super) fn of(place: &Place, port: u16) -> anyhow::Result<String> {
 
 /// The commands, by what they show.
 fn chapters(place: &Place, port: u16) -> [(&'static str, Vec<String>); 6] {
-    let (me, dir) = (myself(), quoted(place.root()));
+    let me = myself();
+    let there = if place.root() == Path::new(DIR) {
+        String::new()
+    } else {
+        format!(" --dir {}", quoted(place.root()))
+    };
     let profile = |short: &str| quoted(&place.profile(short));
     let call = |short: &str, method: &str, message: &str| {
         format!("{me} call --profile {} {method} -d '{message}'", profile(short))
@@ -111,10 +117,10 @@ fn chapters(place: &Place, port: u16) -> [(&'static str, Vec<String>); 6] {
         (
             "let the ledger crash, see what others see, and bring it back",
             vec![
-                format!("{me} demo --dir {dir} stop ledger"),
+                format!("{me} demo stop ledger{there}"),
                 format!("{me} status --profile {}", profile("data")),
                 call("data", "payments.ledger.v2.LedgerService/ListEntries", "{}"),
-                format!("{me} demo --dir {dir} start ledger"),
+                format!("{me} demo start ledger{there}"),
             ],
         ),
     ]
