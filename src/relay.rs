@@ -14,6 +14,6 @@ mod meter;
 
 pub use answer::{BadAnswer, is_grpc};
 pub use carry::Answer;
-pub use forward::{Call, Error, Failure, Relay};
+pub use forward::{Call, Error, Failure, Relay, Wish};
 pub use header::Loop;
 pub use meter::Oversize;

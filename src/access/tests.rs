@@ -1,3 +1,5 @@
+//! The rules of ownership and visibility, as users rely on them.
+
 use super::*;
 use crate::model::{CapabilityId, Digest, ServicePrefix, Slo, Stage, Visibility};
 

@@ -50,8 +50,8 @@ impl Dispatch {
             let own = Own { services: &self.services, service: &service, method: &method, deadline };
             return own.answer(request, respond, caller, cut).await;
         }
-        let exchange = Exchange { request, respond };
-        let call = relay::Call { caller, service, deadline, exchange };
+        let wish = relay::Wish { caller, service, deadline };
+        let call = relay::Call { wish, exchange: Exchange { request, respond } };
         passthrough::carry(&self.relay, pool, call, cut).await;
     }
 }

@@ -54,6 +54,14 @@ pub struct Limits {
     pub handshakes: usize,
 }
 
+/// Whoever is at the other end of a connection.
+struct Guest {
+    peer: Peer,
+    caller: Arc<Caller>,
+    address: SocketAddr,
+    cut: CancellationToken,
+}
+
 impl Listener {
     /// An inbound edge.
     pub fn new(
@@ -110,24 +118,21 @@ impl Listener {
         };
         place.name(peer.identity.clone(), address);
         let caller = Arc::new(self.dispatch.policy.caller(peer.identity.clone()));
-        self.drive(connection, &peer, address, place.token(), &caller, &pool).await;
+        let guest = Guest { caller, peer, address, cut: place.token().clone() };
+        self.drive(connection, &guest, &pool).await;
     }
 
-    async fn drive<IO: AsyncRead + AsyncWrite + Unpin>(
-        &self,
-        mut connection: Connection<IO>,
-        peer: &Peer,
-        address: SocketAddr,
-        cut: &CancellationToken,
-        caller: &Arc<Caller>,
-        pool: &Arc<Pool>,
-    ) {
+    async fn drive<IO>(&self, mut connection: Connection<IO>, guest: &Guest, pool: &Arc<Pool>)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Guest { peer, address, cut, .. } = guest;
         let mut ends = pin!(self.trust.ends(peer));
         let mut is_leaving = false;
         loop {
             tokio::select! {
                 next = connection.accept() => match next {
-                    Some(Ok(exchange)) => self.begin(exchange, caller, cut, pool),
+                    Some(Ok(exchange)) => self.begin(exchange, guest, pool),
                     Some(Err(error)) => return tracing::debug!(peer = %address, caller = %peer.identity, %error, "connection ended"),
                     None => return,
                 },
@@ -154,10 +159,10 @@ impl Listener {
         let _ = timeout(FAREWELL, farewell).await;
     }
 
-    fn begin(&self, exchange: Exchange, caller: &Arc<Caller>, cut: &CancellationToken, pool: &Arc<Pool>) {
+    fn begin(&self, exchange: Exchange, guest: &Guest, pool: &Arc<Pool>) {
         let guard = self.shutdown.guard();
         let dispatch = self.dispatch.clone();
-        let (caller, cut, pool) = (caller.clone(), cut.clone(), pool.clone());
+        let (caller, cut, pool) = (guest.caller.clone(), guest.cut.clone(), pool.clone());
         lifecycle::spawn("call", async move {
             dispatch.answer(exchange, caller, &pool, cut).await;
             drop(guard);

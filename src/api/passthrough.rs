@@ -11,7 +11,7 @@ use tonic::body::Body;
 
 /// Carries a call to its owner; whatever goes wrong on the way becomes a status where the answer stands.
 pub(super) async fn carry(relay: &Relay, pool: &Pool, call: Call, cut: CancellationToken) {
-    let service = call.service.clone();
+    let service = call.wish.service.clone();
     let stop = async {
         cut.cancelled().await;
         "its connection has to end"

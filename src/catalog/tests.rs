@@ -1,3 +1,5 @@
+//! What the catalogue promises: whole declarations, immutable contracts, owners that recency never decides.
+
 use super::*;
 use crate::model::*;
 use jiff::Timestamp;

@@ -36,14 +36,21 @@ pub struct Relay {
 /// One call, as it arrived.
 #[derive(Debug)]
 pub struct Call {
+    /// What is wanted.
+    pub wish: Wish,
+    /// The request and the way to answer it.
+    pub exchange: Exchange,
+}
+
+/// Who wants what until when.
+#[derive(Debug, Clone)]
+pub struct Wish {
     /// Who calls.
     pub caller: Arc<Caller>,
     /// The service, as it stands in the path.
     pub service: String,
     /// When the consumer stops waiting.
     pub deadline: Option<Instant>,
-    /// The request and the way to answer it.
-    pub exchange: Exchange,
 }
 
 /// A call that did not end as the producer wanted, and from where its answer can be ended.
@@ -106,14 +113,14 @@ impl Relay {
         call: Call,
         stop: impl Future<Output = &'static str>,
     ) -> Result<(), Failure> {
-        let Call { caller, service, deadline, exchange } = call;
+        let Call { wish, exchange } = call;
         let mut answer = Answer::Unsent(exchange.respond);
         let error = {
-            let work = self.work(pool, &caller, &service, deadline, exchange.request, &mut answer);
+            let work = self.work(pool, &wish, exchange.request, &mut answer);
             let outcome = tokio::select! {
                 biased;
                 outcome = work => outcome,
-                () = passed(deadline) => Err(Error::DeadlineExceeded),
+                () = passed(wish.deadline) => Err(Error::DeadlineExceeded),
                 why = stop => Err(Error::Stopped(why)),
             };
             match outcome {
@@ -127,15 +134,13 @@ impl Relay {
     async fn work(
         &self,
         pool: &Pool,
-        caller: &Arc<Caller>,
-        service: &str,
-        deadline: Option<Instant>,
+        wish: &Wish,
         request: Request<Recv>,
         answer: &mut Answer,
     ) -> Result<(), Error> {
-        let route = self.route(caller, service)?;
+        let route = self.route(&wish.caller, &wish.service)?;
         let (mut head, request) = request.into_parts();
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = wish.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
             // A timer fires up to a millisecond late: enough for a producer to begin what nobody waits for.
             return Err(Error::DeadlineExceeded);

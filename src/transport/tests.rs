@@ -6,7 +6,7 @@ mod flow;
 mod hostile;
 mod life;
 mod raw;
-mod typed;
+
 
 use self::raw::Raw;
 use super::{Error, Exchange, Recv, Send, Settings, client, server};

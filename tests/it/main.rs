@@ -12,4 +12,5 @@ mod identity;
 mod python;
 mod readme;
 mod routing;
+mod typed;
 mod uplink;

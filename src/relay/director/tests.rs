@@ -1,3 +1,5 @@
+//! Where calls go, and what the refusals say.
+
 use super::*;
 use crate::catalog::Change;
 use crate::model::*;

@@ -126,19 +126,21 @@ async fn a_drain_lets_an_open_stream_finish() {
     let (response, mut send) = consumer.open("/pay.v1.Ledger/Chat", &[]);
     let mut body = response.await.unwrap().into_body();
 
-    let drained = tokio::spawn(hub.drain(Duration::from_secs(20)));
-    while consumer.connection.is_open() {
-        tokio::task::yield_now().await;
-    }
-    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "no new connections");
-    send.frame(frame(b"late"), false).await.unwrap();
-    let data = body.frame().await.unwrap().unwrap();
-    assert_eq!(data, frame(b"late"));
-    body.release(data.len());
-    send.frame(Bytes::new(), true).await.unwrap();
-    assert!(body.frame().await.is_none());
-    assert_eq!(body.trailers().await.unwrap().unwrap()["grpc-status"], "0");
-    assert!(timeout(SOON, drained).await.unwrap().unwrap(), "every call finished");
+    let drained = async { assert!(timeout(SOON, hub.drain(SOON)).await.unwrap(), "every call finished") };
+    let finished = async {
+        while consumer.connection.is_open() {
+            tokio::task::yield_now().await;
+        }
+        assert!(tokio::net::TcpStream::connect(address).await.is_err(), "no new connections");
+        send.frame(frame(b"late"), false).await.unwrap();
+        let data = body.frame().await.unwrap().unwrap();
+        assert_eq!(data, frame(b"late"));
+        body.release(data.len());
+        send.frame(Bytes::new(), true).await.unwrap();
+        assert!(body.frame().await.is_none());
+        assert_eq!(body.trailers().await.unwrap().unwrap()["grpc-status"], "0");
+    };
+    tokio::join!(drained, finished);
 }
 
 #[tokio::test]
