@@ -101,6 +101,7 @@ const STABLE: &[(&str, Stage)] = &[("1.0.0", Stage::Stable)];
 
 /// The truth table of producers in `fold`: record and endpoints.
 #[test]
+#[expect(clippy::type_complexity, reason = "a table names each of its columns once")]
 fn the_truth_table_of_a_producer() {
     let (up, down) = (Some(Serving), Some(NotServing));
     let table: &[(Freshness, &[Option<State>], State, &str, Freshness)] = &[
@@ -139,6 +140,7 @@ fn the_truth_table_of_a_producer() {
 
 /// The truth table of versions in a capability: who counts, by stage.
 #[test]
+#[expect(clippy::type_complexity, reason = "a table names each of its columns once")]
 fn the_truth_table_of_a_capability() {
     use Stage::*;
     let table: &[(&[(&str, Stage, State)], State)] = &[

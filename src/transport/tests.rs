@@ -7,7 +7,6 @@ mod hostile;
 mod life;
 mod raw;
 
-
 use self::raw::Raw;
 use super::{Error, Exchange, Recv, Send, Settings, client, server};
 use crate::lifecycle;

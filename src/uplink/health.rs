@@ -76,7 +76,8 @@ async fn each(
     whole: State,
 ) -> BTreeMap<ServiceName, State> {
     // Owned by each look: a borrow would keep the whole probe from being spawned as a task (rust-lang/rust#102211).
-    let asked = services.to_vec().into_iter().map(|service| {
+    let services: Vec<ServiceName> = services.to_vec();
+    let asked = services.into_iter().map(|service| {
         let client = client.clone();
         async move {
             let state = match judge(check(&client, service.as_str()).await) {

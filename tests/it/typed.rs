@@ -1,15 +1,16 @@
 //! Generated tonic services and clients over our streams.
 
-use super::*;
-use crate::transport::{Channel, serve};
-use crate::wire::pb::grpc::health::v1::health_check_response::ServingStatus;
-use crate::wire::pb::grpc::health::v1::health_client::HealthClient;
-use crate::wire::pb::grpc::health::v1::health_server::{Health, HealthServer};
-use crate::wire::pb::grpc::health::v1::{
-    HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
-};
+use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
 use http::uri::Authority;
+use portolan::lifecycle;
+use portolan::transport::{Channel, Error, Settings, client, serve, server};
+use portolan::wire::pb::grpc::health::v1::health_check_response::ServingStatus;
+use portolan::wire::pb::grpc::health::v1::health_client::HealthClient;
+use portolan::wire::pb::grpc::health::v1::health_server::{Health, HealthServer};
+use portolan::wire::pb::grpc::health::v1::{
+    HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
+};
 use tonic::{Code, Request, Response, Status};
 
 struct Fixed;
@@ -42,12 +43,22 @@ impl Health for Fixed {
     }
 }
 
-async fn health(Exchange { request, respond }: Exchange) {
-    let _ = serve(request, respond, HealthServer::new(Fixed)).await;
-}
-
-async fn client() -> (HealthClient<Channel>, client::Connection) {
-    let connection = linked(&Settings::default(), health).await;
+/// A generated client over a pipe; the other end serves `calls` calls and then is gone.
+async fn client(calls: usize) -> (HealthClient<Channel>, client::Connection) {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    lifecycle::spawn("test server", async move {
+        let mut connection = server::Connection::handshake(far, &Settings::default()).await.unwrap();
+        let mut left = calls;
+        while left > 0 {
+            let Some(Ok(exchange)) = connection.accept().await else { return };
+            left -= 1;
+            lifecycle::spawn("test call", async move {
+                let _ = serve(exchange.request, exchange.respond, HealthServer::new(Fixed)).await;
+            });
+        }
+    });
+    let (connection, driver) = client::connect(near, &Settings::default()).await.unwrap();
+    lifecycle::spawn("test driver", async { drop(driver.run().await) });
     let channel = Channel::new(connection.clone(), Authority::from_static("producer.test"));
     (HealthClient::new(channel), connection)
 }
@@ -58,7 +69,7 @@ fn of(service: &str) -> HealthCheckRequest {
 
 #[tokio::test]
 async fn a_generated_client_calls_a_generated_service() {
-    let (mut client, connection) = client().await;
+    let (mut client, connection) = client(usize::MAX).await;
     let answer = client.check(of("")).await.unwrap().into_inner();
     assert_eq!(answer.status(), ServingStatus::Serving);
 
@@ -78,7 +89,7 @@ async fn a_generated_client_calls_a_generated_service() {
 
 #[tokio::test]
 async fn a_typed_call_that_is_dropped_frees_its_stream() {
-    let (mut client, connection) = client().await;
+    let (mut client, connection) = client(usize::MAX).await;
     {
         let call = client.check(of("never"));
         tokio::pin!(call);
@@ -97,12 +108,7 @@ async fn a_typed_call_that_is_dropped_frees_its_stream() {
 
 #[tokio::test]
 async fn the_transport_error_is_found_behind_a_status() {
-    let (connection, driver, raw) = bare(&Settings::default(), &[]).await;
-    lifecycle::spawn("test driver", async move {
-        driver.run().await;
-    });
-    drop(raw);
-    let channel = Channel::new(connection, Authority::from_static("producer.test"));
-    let error = HealthClient::new(channel).check(of("")).await.unwrap_err();
+    let (mut client, _connection) = client(1).await;
+    let error = client.check(of("never")).await.unwrap_err();
     assert!(Error::behind(&error).is_some(), "{error:?}");
 }
