@@ -41,7 +41,7 @@ PORTOLAN_LOG sets what a client command logs (error, warn, info, debug, or part=
 
 /// One address for the capabilities of many organisations: a gRPC federation broker.
 #[derive(Debug, clap::Parser)]
-#[command(name = "portolan", version, after_help = EXAMPLES, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "portolan", version, after_help = EXAMPLES, arg_required_else_help = true)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,

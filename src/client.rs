@@ -7,12 +7,14 @@
 mod connect;
 pub mod producer;
 mod profile;
+mod status;
 mod target;
 
 pub use crate::identity::{Credentials, Domain, Files, Peer, Trust};
 pub use crate::model::{Address, Identity, Subject, TrustDomain};
 pub use crate::transport::{Channel, RecvBody};
 pub use crate::wire::{DESCRIPTORS, pb};
-pub use connect::{Error, connect, failure};
+pub use connect::{Error, connect};
 pub use profile::{Profile, ProfileError, parse_duration};
+pub use status::{code_name, failure, one_line};
 pub use target::{Missing, Target, Whom};

@@ -70,11 +70,6 @@ pub async fn connect(target: &Target) -> Result<Channel, Error> {
     timeout(target.timeout, dial(target)).await.map_err(|_| late())?
 }
 
-/// What the broker's own words leave out: the transport error behind a failed call, if one is.
-pub fn failure(status: &tonic::Status) -> Option<&transport::Error> {
-    transport::Error::behind(status)
-}
-
 async fn dial(target: &Target) -> Result<Channel, Error> {
     let address = || target.address.clone();
     let credentials = Credentials::load(&target.files).map_err(Error::Files)?;

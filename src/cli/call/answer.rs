@@ -1,31 +1,19 @@
 //! A status that is not OK, for people: its code, its message, its details.
 
 use crate::cli::output::{self, clean};
-use crate::client::failure;
+use crate::client::{self, code_name, failure};
 use prost::Message;
 use prost_reflect::DynamicMessage;
 use std::process::ExitCode;
+use tonic::Status;
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
-use tonic::{Code, Status};
 
 /// Above the exit codes of shells and of ours.
 const FIRST_CODE: u8 = 64;
 
-/// `NOT_FOUND: there is no such account`, with the reason and its metadata if a detail says them.
+/// A status in one line, safe for a terminal.
 pub(in crate::cli) fn one_line(status: &Status) -> String {
-    if let Some(error) = failure(status) {
-        let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-        let causes: Vec<_> = causes.map(ToString::to_string).collect();
-        return format!("the connection to the broker failed: {}", causes.join(": "));
-    }
-    let reason = tonic_types::StatusExt::get_details_error_info(status).map(|info| {
-        let mut metadata: Vec<_> =
-            info.metadata.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        metadata.sort();
-        let metadata = if metadata.is_empty() { String::new() } else { format!(" {}", metadata.join(" ")) };
-        format!(" ({}{metadata})", info.reason)
-    });
-    clean(&format!("{}: {}{}", name(status.code()), status.message(), reason.unwrap_or_default()))
+    clean(&client::one_line(status))
 }
 
 /// Tells a status on standard error, with every detail as JSON.
@@ -34,7 +22,7 @@ pub(super) fn tell(status: &Status) {
         eprintln!("error: {}", one_line(status));
         return;
     }
-    eprintln!("{}: {}", name(status.code()), clean(status.message()));
+    eprintln!("{}: {}", code_name(status.code()), clean(status.message()));
     for detail in details(status) {
         eprintln!("  {}", clean(&detail));
     }
@@ -63,29 +51,6 @@ pub(super) fn tell_metadata(kind: &str, metadata: &MetadataMap) {
     }
 }
 
-/// `NOT_FOUND`, as the specification writes it.
-fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
 /// Each detail as `Type {json}`; one that nobody here knows, by its type and size.
 fn details(status: &Status) -> Vec<String> {
     let Ok(decoded) = tonic_types::pb::Status::decode(status.details()) else {
@@ -106,6 +71,7 @@ fn details(status: &Status) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tonic::Code;
     use tonic_types::{ErrorDetails, StatusExt};
 
     fn status() -> Status {
@@ -115,9 +81,8 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_told_with_its_reason() {
-        assert_eq!(one_line(&status()), "UNAVAILABLE: nobody is \\u{1b}there (NO_ROUTE service=a.B)");
-        assert_eq!(one_line(&Status::not_found("x")), "NOT_FOUND: x");
+    fn what_a_producer_says_cannot_steer_a_terminal() {
+        assert_eq!(one_line(&Status::not_found("x\u{1b}[2J")), "NOT_FOUND: x\\u{1b}[2J");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Keeps a producer registered: declares it, renews the lease at a third of its term, begins again when it is lost.
 
+use crate::client::status::with_causes;
 use crate::client::{self, Target};
 use crate::lifecycle::Shutdown;
 use crate::transport::Channel;
@@ -48,12 +49,18 @@ pub enum Standing {
 enum Failure {
     #[error(transparent)]
     Connect(#[from] client::Error),
-    #[error("{}: {}", .0.code().description(), .0.message())]
-    Call(#[from] tonic::Status),
+    #[error("{}", client::one_line(.0))]
+    Call(Box<tonic::Status>),
     #[error("no answer within {PATIENCE:?}")]
     Silent(#[from] tokio::time::error::Elapsed),
     #[error("the broker granted no lease")]
     NoLease,
+}
+
+impl From<tonic::Status> for Failure {
+    fn from(status: tonic::Status) -> Self {
+        Failure::Call(Box::new(status))
+    }
 }
 
 impl Registration {
@@ -129,9 +136,4 @@ async fn goodbye(mut registry: RegistryServiceClient<Channel>, name: String) -> 
 fn term(lease: &pb::Lease) -> Duration {
     let told = lease.duration.and_then(|span| Duration::try_from(span).ok());
     told.filter(|term| !term.is_zero()).unwrap_or(USUAL_TERM)
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -1,0 +1,77 @@
+//! What a status that is not OK says to people.
+
+use crate::transport;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+/// The transport error behind a failed call, if the broker did not answer at all.
+pub fn failure(status: &Status) -> Option<&transport::Error> {
+    transport::Error::behind(status)
+}
+
+/// `NOT_FOUND: there is no such account`, with the reason and its metadata if a detail says them, in one line.
+pub fn one_line(status: &Status) -> String {
+    if let Some(error) = failure(status) {
+        return format!("the connection to the broker failed: {}", with_causes(error));
+    }
+    let reason = status.get_details_error_info().map(|info| {
+        let mut metadata: Vec<_> =
+            info.metadata.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+        metadata.sort();
+        format!(" ({}{})", info.reason, metadata.concat())
+    });
+    format!("{}: {}{}", code_name(status.code()), status.message(), reason.unwrap_or_default())
+}
+
+/// `NOT_FOUND`, as the specification of gRPC writes it.
+pub fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// An error with all that stands behind it.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic_types::ErrorDetails;
+
+    #[test]
+    fn a_status_is_told_with_its_reason() {
+        let details =
+            ErrorDetails::with_error_info("NO_ROUTE", "portolan.dev", [("service".into(), "a.B".into())]);
+        let status = Status::with_error_details(Code::Unavailable, "nobody is there", details);
+        assert_eq!(one_line(&status), "UNAVAILABLE: nobody is there (NO_ROUTE service=a.B)");
+        assert_eq!(one_line(&Status::not_found("x")), "NOT_FOUND: x");
+    }
+
+    #[test]
+    fn a_broken_connection_is_not_an_answer_of_the_broker() {
+        let status = Status::from_error(Box::new(transport::Error::Closed("cut by us")));
+        assert_eq!(
+            one_line(&status),
+            "the connection to the broker failed: the connection is closed: cut by us"
+        );
+    }
+}
