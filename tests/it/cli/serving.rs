@@ -1,0 +1,208 @@
+//! `portolan serve` as a service manager runs it, and a producer in Rust that stays registered with it.
+
+use super::*;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use portolan::client::pb::portolan::catalog::v1::{Endpoint, Stage};
+use portolan::client::pb::portolan::registry::v1::{CapabilityVersion, RegisterProducerRequest};
+use portolan::client::producer::{self, Registration, Services, Standing};
+use portolan::client::{Address, RecvBody, Target, TrustDomain, Whom};
+use portolan::lifecycle::{self, Shutdown};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+use tokio::net::TcpListener;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tower_service::Service;
+
+/// Sends every message back.
+#[derive(Clone)]
+struct Talk;
+
+impl NamedService for Talk {
+    const NAME: &'static str = "pay.talk.v1.Talk";
+}
+
+impl Service<Request<RecvBody>> for Talk {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<RecvBody>) -> Self::Future {
+        let (_, body) = request.into_parts();
+        let trailers = http::HeaderMap::from_iter([(
+            http::HeaderName::from_static("grpc-status"),
+            http::HeaderValue::from_static("0"),
+        )]);
+        let body = http_body_util::BodyExt::with_trailers(body, async { Some(Ok(trailers)) });
+        let answer = Response::builder().header("content-type", "application/grpc").body(Body::new(body));
+        Box::pin(async { Ok(answer.unwrap()) })
+    }
+}
+
+/// A broker in a process of its own, from a file, on a free port.
+async fn serve(world: &World) -> (Child, SocketAddr) {
+    let files = world.hub.files("/broker");
+    let mut text = format!(
+        "id = \"hub-1\"\nlisten = \"127.0.0.1:0\"\nworkers = 1\n[tls]\ncertificate = {:?}\nkey = {:?}\n\
+         [endpoints]\nallow = [\"127.0.0.0/8\"]\n[log]\nformat = \"json\"\n",
+        files.certificate, files.key
+    );
+    for organisation in [&world.payments, &world.data] {
+        let (name, bundle) = (&organisation.name, organisation.bundle());
+        text += &format!("[[trust_domains]]\nname = {name:?}\nbundle = {bundle:?}\n");
+        text += &format!(
+            "[[platforms]]\nname = {name:?}\ntrust_domain = {name:?}\nservice_prefixes = [{:?}]\n",
+            &name[..3]
+        );
+    }
+    std::fs::write(world.dir.path().join("hub.toml"), text).unwrap();
+    let mut command = portolan(world.dir.path(), &["serve", "--config", "hub.toml"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let listens = async {
+        loop {
+            let line = lines.next_line().await.unwrap().expect("it says where it listens");
+            let start = line.find("127.0.0.1:");
+            if let Some(start) = start.filter(|_| line.contains("ready")) {
+                let rest = &line[start..];
+                return rest[..rest.find(|c: char| !"0123456789.:".contains(c)).unwrap()].parse().unwrap();
+            }
+        }
+    };
+    let address =
+        tokio::time::timeout(Duration::from_secs(20), listens).await.expect("it is ready within 20 s");
+    // Read on, or its log has nowhere to go.
+    lifecycle::spawn("log of the broker", async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    (child, address)
+}
+
+fn signal(child: &Child, name: &str) {
+    let id = child.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+}
+
+fn target(world: &World, organisation: &Organisation, path: &str, address: SocketAddr) -> Target {
+    Target {
+        address: Address::parse(&address.to_string()).unwrap(),
+        ca: world.hub.bundle(),
+        whom: Whom::Domain(TrustDomain::parse("hub.example").unwrap()),
+        files: organisation.files(path),
+        timeout: Duration::from_secs(5),
+    }
+}
+
+fn declaration(port: u16) -> RegisterProducerRequest {
+    let version = CapabilityVersion {
+        capability: "talk".into(),
+        version: "1.0.0".into(),
+        services: vec!["pay.talk.v1.Talk".into()],
+        descriptor_set: descriptors("pay.talk.v1", "Talk").into(),
+        owner: "team-talk".into(),
+        contact: "talk@payments.example".into(),
+        stage: Stage::Stable.into(),
+        visibility: vec!["*".into()],
+        ..Default::default()
+    };
+    RegisterProducerRequest {
+        platform: "payments.example".into(),
+        producer: "talk-1".into(),
+        endpoints: vec![Endpoint { address: format!("127.0.0.1:{port}"), ..Default::default() }],
+        versions: vec![version],
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn a_producer_registers_is_found_and_called_and_says_goodbye() {
+    let world = World::new();
+    let (broker, address) = serve(&world).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let request = declaration(listener.local_addr().unwrap().port());
+    let shutdown = Shutdown::new();
+    let (trust, credentials) = (world.payments.trust(&world.hub), world.payments.credentials("/talk"));
+    let services = Services::new().with(Talk);
+    lifecycle::spawn("producer", producer::serve(listener, trust, credentials, services, shutdown.clone()));
+    let (registration, mut standing) =
+        Registration::new(target(&world, &world.payments, "/talk", address), request);
+    let registration = lifecycle::spawn("registration", registration.run(shutdown.clone()));
+    let registered = standing.wait_for(|standing| !matches!(standing, Standing::New)).await.unwrap().clone();
+    assert!(
+        matches!(&registered, Standing::Registered { name, .. } if name == "platforms/payments.example/producers/talk-1"),
+        "{registered:?}"
+    );
+
+    let user = world.data.files("/user");
+    let ask = |arguments: &[&str]| {
+        let mut command = portolan(world.dir.path(), arguments);
+        command.env("PORTOLAN_ADDRESS", address.to_string()).env("PORTOLAN_CA", world.hub.bundle());
+        command.env("PORTOLAN_CERT", &user.certificate).env("PORTOLAN_KEY", &user.key);
+        command.env("PORTOLAN_TRUST_DOMAIN", "hub.example");
+        run(command)
+    };
+    let table = ask(&["catalog"]).await;
+    let row: Vec<_> = table.out.lines().nth(1).unwrap_or_default().split_whitespace().collect();
+    assert_eq!(
+        row,
+        ["payments.example", "talk", "1.0.0", "stable", "pay.talk.v1.Talk", "talk-1", "team-talk"],
+        "{}",
+        table.err
+    );
+    for (what, wanted) in [("platforms", "payments.example"), ("capabilities", "talk"), ("producers", "LIVE")]
+    {
+        let listed = ask(&["catalog", what]).await;
+        assert!(listed.code == 0 && listed.out.contains(wanted), "{what}: {}{}", listed.out, listed.err);
+    }
+    let json = ask(&["catalog", "-o", "json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["versions"][0]["stage"], "STAGE_STABLE");
+
+    let called = ask(&["call", "pay.talk.v1.Talk/Talk", "-d", "{\"text\": \"hello\"}"]).await;
+    assert!(called.code == 0 && called.out.contains("hello"), "{}{}", called.out, called.err);
+    let status = ask(&["status", "-o", "json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&status.out).unwrap();
+    assert!(json["capabilities"][0]["name"] == "platforms/payments.example/capabilities/talk", "{json}");
+    let table = ask(&["status"]).await;
+    assert!(
+        table.out.starts_with("hub-1: ") && table.out.contains("      talk-1"),
+        "{}{}",
+        table.out,
+        table.err
+    );
+
+    shutdown.request();
+    registration.await.unwrap();
+    assert!(ask(&["catalog"]).await.err.contains("nothing is listed"));
+    drop(broker);
+}
+
+#[tokio::test]
+async fn a_signal_drains_and_a_second_one_cuts() {
+    let world = World::new();
+    let (mut broker, _) = serve(&world).await;
+    signal(&broker, "TERM");
+    assert_eq!(broker.wait().await.unwrap().code(), Some(0));
+
+    // A call that never ends holds up the drain, until the second signal.
+    let (mut broker, address) = serve(&world).await;
+    let user = world.data.files("/user");
+    let mut watch =
+        portolan(world.dir.path(), &["call", "grpc.health.v1.Health/Watch", "--trust-domain", "hub.example"]);
+    watch
+        .args(["-d", "{\"service\": \"no.Such\"}", "-a", &address.to_string(), "--ca"])
+        .arg(world.hub.bundle());
+    watch.arg("--cert").arg(&user.certificate).arg("--key").arg(&user.key).stdout(Stdio::piped());
+    let mut watching = watch.spawn().unwrap();
+    assert_eq!(line(&mut watching).await, "{\n");
+    signal(&broker, "TERM");
+    let waited = tokio::time::timeout(Duration::from_millis(500), broker.wait()).await;
+    if waited.is_err() {
+        signal(&broker, "INT");
+        assert_eq!(broker.wait().await.unwrap().code(), Some(3));
+    }
+}
