@@ -147,12 +147,17 @@ fn descriptors(package: &str, service: &str) -> Vec<u8> {
     FileDescriptorSet { file: vec![file] }.encode_to_vec()
 }
 
-/// The next line that a child prints on its standard output.
-async fn line(child: &mut Child) -> String {
-    let mut lines = BufReader::new(child.stdout.as_mut().unwrap());
-    let mut line = String::new();
-    tokio::time::timeout(Duration::from_secs(20), lines.read_line(&mut line)).await.expect("a line").unwrap();
-    line
+/// What a child prints on its standard output, until `wanted` has come.
+async fn until(child: &mut Child, wanted: &str) -> String {
+    let out = child.stdout.as_mut().unwrap();
+    let (mut text, mut bytes) = (String::new(), [0; 1024]);
+    while !text.contains(wanted) {
+        let read = tokio::time::timeout(Duration::from_secs(20), out.read(&mut bytes)).await;
+        let count = read.unwrap_or_else(|_| panic!("{wanted:?} within 20 s, not only {text:?}")).unwrap();
+        assert_ne!(count, 0, "the output ends with {text:?}");
+        text += std::str::from_utf8(&bytes[..count]).unwrap();
+    }
+    text
 }
 
 /// Everything that a child still prints on its standard error.

@@ -91,7 +91,7 @@ async fn a_stream_is_talked_to_message_by_message() {
     let mut child = command.spawn().unwrap();
     for word in ["one", "two"] {
         type_in(&mut child, &format!("{{\"text\": \"{word}\"}}\n")).await;
-        let answer = [line(&mut child).await, line(&mut child).await, line(&mut child).await].concat();
+        let answer = until(&mut child, "}\n").await;
         assert!(answer.contains(word), "{answer}");
     }
     type_in(&mut child, "{\"text\": 3}\n").await;

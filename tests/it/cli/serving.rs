@@ -11,7 +11,8 @@ use portolan::lifecycle::{self, Shutdown};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tower_service::Service;
@@ -118,33 +119,40 @@ fn declaration(port: u16) -> RegisterProducerRequest {
     }
 }
 
+/// A producer that is registered with the broker at `address`, and the task that keeps it so.
+async fn talk(world: &World, address: SocketAddr, shutdown: &Shutdown) -> (Standing, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let request = declaration(listener.local_addr().unwrap().port());
+    let (trust, credentials) = (world.payments.trust(&world.hub), world.payments.credentials("/talk"));
+    let services = Services::new().with(Talk);
+    lifecycle::spawn("producer", producer::serve(listener, trust, credentials, services, shutdown.clone()));
+    let target = target(world, &world.payments, "/talk", address);
+    let (registration, mut standing) = Registration::new(target, request);
+    let registration = lifecycle::spawn("registration", registration.run(shutdown.clone()));
+    let settled = standing.wait_for(|standing| !matches!(standing, Standing::New)).await.unwrap().clone();
+    (settled, registration)
+}
+
+/// The binary, as a user of data.example at the broker at `address`.
+fn user(world: &World, address: SocketAddr, arguments: &[&str]) -> Command {
+    let files = world.data.files("/user");
+    let mut command = portolan(world.dir.path(), arguments);
+    command.env("PORTOLAN_ADDRESS", address.to_string()).env("PORTOLAN_CA", world.hub.bundle());
+    command.env("PORTOLAN_CERT", &files.certificate).env("PORTOLAN_KEY", &files.key);
+    command.env("PORTOLAN_TRUST_DOMAIN", "hub.example");
+    command
+}
+
 #[tokio::test]
 async fn a_producer_registers_is_found_and_called_and_says_goodbye() {
     let world = World::new();
     let (broker, address) = serve(&world).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let request = declaration(listener.local_addr().unwrap().port());
     let shutdown = Shutdown::new();
-    let (trust, credentials) = (world.payments.trust(&world.hub), world.payments.credentials("/talk"));
-    let services = Services::new().with(Talk);
-    lifecycle::spawn("producer", producer::serve(listener, trust, credentials, services, shutdown.clone()));
-    let (registration, mut standing) =
-        Registration::new(target(&world, &world.payments, "/talk", address), request);
-    let registration = lifecycle::spawn("registration", registration.run(shutdown.clone()));
-    let registered = standing.wait_for(|standing| !matches!(standing, Standing::New)).await.unwrap().clone();
-    assert!(
-        matches!(&registered, Standing::Registered { name, .. } if name == "platforms/payments.example/producers/talk-1"),
-        "{registered:?}"
-    );
+    let (registered, registration) = talk(&world, address, &shutdown).await;
+    let name = "platforms/payments.example/producers/talk-1";
+    assert!(matches!(&registered, Standing::Registered { name: told, .. } if told == name), "{registered:?}");
 
-    let user = world.data.files("/user");
-    let ask = |arguments: &[&str]| {
-        let mut command = portolan(world.dir.path(), arguments);
-        command.env("PORTOLAN_ADDRESS", address.to_string()).env("PORTOLAN_CA", world.hub.bundle());
-        command.env("PORTOLAN_CERT", &user.certificate).env("PORTOLAN_KEY", &user.key);
-        command.env("PORTOLAN_TRUST_DOMAIN", "hub.example");
-        run(command)
-    };
+    let ask = |arguments: &[&str]| run(user(&world, address, arguments));
     let table = ask(&["catalog"]).await;
     let row: Vec<_> = table.out.lines().nth(1).unwrap_or_default().split_whitespace().collect();
     assert_eq!(
@@ -182,27 +190,38 @@ async fn a_producer_registers_is_found_and_called_and_says_goodbye() {
 }
 
 #[tokio::test]
-async fn a_signal_drains_and_a_second_one_cuts() {
+async fn a_signal_lets_open_calls_finish_and_a_second_one_does_not() {
     let world = World::new();
     let (mut broker, _) = serve(&world).await;
     signal(&broker, "TERM");
     assert_eq!(broker.wait().await.unwrap().code(), Some(0));
 
-    // A call that never ends holds up the drain, until the second signal.
-    let (mut broker, address) = serve(&world).await;
-    let user = world.data.files("/user");
-    let mut watch =
-        portolan(world.dir.path(), &["call", "grpc.health.v1.Health/Watch", "--trust-domain", "hub.example"]);
-    watch
-        .args(["-d", "{\"service\": \"no.Such\"}", "-a", &address.to_string(), "--ca"])
-        .arg(world.hub.bundle());
-    watch.arg("--cert").arg(&user.certificate).arg("--key").arg(&user.key).stdout(Stdio::piped());
-    let mut watching = watch.spawn().unwrap();
-    assert_eq!(line(&mut watching).await, "{\n");
-    signal(&broker, "TERM");
-    let waited = tokio::time::timeout(Duration::from_millis(500), broker.wait()).await;
-    if waited.is_err() {
-        signal(&broker, "INT");
-        assert_eq!(broker.wait().await.unwrap().code(), Some(3));
+    for (second, code) in [(None, 0), (Some("INT"), 3)] {
+        let (mut broker, address) = serve(&world).await;
+        let shutdown = Shutdown::new();
+        let (registered, _) = talk(&world, address, &shutdown).await;
+        assert!(matches!(registered, Standing::Registered { .. }), "{registered:?}");
+        let mut call = user(&world, address, &["call", "pay.talk.v1.Talk/Talk", "-d", "@-"]);
+        let mut caller = call.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        type_in(&mut caller, "{\"text\": \"before\"}").await;
+        assert!(until(&mut caller, "}\n").await.contains("before"));
+
+        signal(&broker, "TERM");
+        refused(address).await;
+        type_in(&mut caller, "{\"text\": \"during\"}").await;
+        assert!(until(&mut caller, "}\n").await.contains("during"));
+        match second {
+            Some(second) => signal(&broker, second),
+            None => drop(caller.stdin.take()),
+        }
+        assert_eq!(broker.wait().await.unwrap().code(), Some(code));
+        // The call that was let finish ended well; the one that was cut did not.
+        assert_eq!(caller.wait().await.unwrap().code() == Some(0), second.is_none());
     }
+}
+
+/// Returns once nobody listens at `address` any more.
+async fn refused(address: SocketAddr) {
+    let gone = async { while TcpStream::connect(address).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(20), gone).await.expect("no new connections");
 }
