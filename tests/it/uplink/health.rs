@@ -42,6 +42,13 @@ async fn looked<F>(handle: fn(Exchange) -> F, services: &[&str]) -> Look
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    looked_for(Duration::from_secs(10), handle, services).await
+}
+
+async fn looked_for<F>(deadline: Duration, handle: fn(Exchange) -> F, services: &[&str]) -> Look
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let world = World::new();
     let listener =
         Listener::start(world.payments.trust(&world.hub), world.payments.credentials("/ledger"), handle)
@@ -49,7 +56,6 @@ where
     let (producer, endpoint) = ledger(&world.payments, listener.address);
     let services: Vec<_> = services.iter().map(|name| ServiceName::parse(name).unwrap()).collect();
     let pool = pool(&world, Settings::default());
-    let deadline = Duration::from_millis(500);
     health::probe(&pool, &producer, &endpoint, &tenant("hub.example"), &services, deadline).await
 }
 
@@ -116,7 +122,8 @@ async fn without_a_health_service_the_connection_counts() {
 
 #[tokio::test]
 async fn silence_and_loss_are_not_serving() {
-    let look = looked(|e| says(e, |_| Ok(ServingStatus::Serving)), &["acme.slow.v1.Slow"]).await;
+    let soon = Duration::from_millis(300);
+    let look = looked_for(soon, |e| says(e, |_| Ok(ServingStatus::Serving)), &["acme.slow.v1.Slow"]).await;
     assert_eq!(told(&look), (State::NotServing, "HEALTH_TIMEOUT", false));
     let look = looked(|e| async { drop(e) }, &[]).await;
     assert_eq!(told(&look), (State::NotServing, "CONNECTION_LOST", false));
