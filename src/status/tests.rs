@@ -99,12 +99,15 @@ fn the_whole_is_as_old_as_its_oldest_part() {
 
 const STABLE: &[(&str, Stage)] = &[("1.0.0", Stage::Stable)];
 
+/// The record, the looks at the endpoints, and what follows.
+type OfProducer<'a> = (Freshness, &'a [Option<State>], State, &'a str, Freshness);
+
 /// The truth table of producers in `fold`: record and endpoints.
 #[test]
 #[expect(clippy::type_complexity, reason = "a table names each of its columns once")]
 fn the_truth_table_of_a_producer() {
     let (up, down) = (Some(Serving), Some(NotServing));
-    let table: &[(Freshness, &[Option<State>], State, &str, Freshness)] = &[
+    let table: &[OfProducer] = &[
         (Live, &[up], Serving, "ALL_SERVING", Live),
         (Live, &[up, up], Serving, "ALL_SERVING", Live),
         (Live, &[up, down], Degraded, "SOME_NOT_SERVING", Live),
@@ -138,12 +141,15 @@ fn the_truth_table_of_a_producer() {
     }
 }
 
+/// The versions, and what follows.
+type OfCapability<'a> = (&'a [(&'a str, Stage, State)], State);
+
 /// The truth table of versions in a capability: who counts, by stage.
 #[test]
 #[expect(clippy::type_complexity, reason = "a table names each of its columns once")]
 fn the_truth_table_of_a_capability() {
     use Stage::*;
-    let table: &[(&[(&str, Stage, State)], State)] = &[
+    let table: &[OfCapability] = &[
         (&[("1.0.0", Stable, Serving), ("2.0.0", Stable, NotServing)], Degraded),
         (&[("1.0.0", Deprecated, NotServing), ("2.0.0", Stable, Serving)], Serving),
         (&[("1.0.0", Deprecated, NotServing), ("2.0.0", Stable, NotServing)], NotServing),

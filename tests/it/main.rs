@@ -13,5 +13,6 @@ mod identity;
 mod python;
 mod readme;
 mod routing;
+mod status;
 mod typed;
 mod uplink;

@@ -127,6 +127,9 @@ async fn seven_kibibytes_of_metadata_pass() {
     assert_eq!(stranger.ask(1, &hpack(&with("x-long", &value))).await, End::Status(0));
 }
 
+/// Name, path, what stands for a message, and the codes that tell it well.
+type Lie<'a> = (&'a str, &'a [u8], &'a [u8], &'a [u32]);
+
 #[tokio::test]
 async fn a_message_that_lies_about_its_length_harms_nobody() {
     let stage = Stage::new("").await;
@@ -135,7 +138,7 @@ async fn a_message_that_lies_about_its_length_harms_nobody() {
     let open = |id, path: &'static [u8]| frame(HEADERS, END_HEADERS, id, &hpack(&with(":path", path)));
     let own: &[u8] = b"/grpc.health.v1.Health/Check";
     let foreign: &[u8] = b"/pay.v1.Ledger/Post";
-    let cases: [(&str, &[u8], &[u8], &[u32]); 7] = [
+    let cases: [Lie; 7] = [
         ("4 GiB announced to a producer", foreign, &[0, 255, 255, 255, 255], &[8]),
         ("4 GiB announced to the broker", own, &[0, 255, 255, 255, 255], &[8, 11]),
         ("a reserved flag", own, &[7, 0, 0, 0, 0], &[13]),

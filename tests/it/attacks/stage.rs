@@ -45,7 +45,7 @@ impl Stage {
 
     /// A TLS connection of a good identity, and not a byte of HTTP/2 on it.
     pub async fn silent_attacker(&self) -> Attacker {
-        let trust = Trust::load(&[self.hub.domain.clone()]).unwrap();
+        let trust = Trust::load(std::slice::from_ref(&self.hub.domain)).unwrap();
         let expected = Expected::Domain(TrustDomain::parse("hub.example").unwrap());
         let config = identity::client_config(&trust, &self.world.ml.credentials("/attacker"), expected);
         let tcp = TcpStream::connect(self.hub.address).await.unwrap();
