@@ -1,0 +1,89 @@
+//! How fast the broker finds the owner of a call, and takes one more registration, at 100,000 versions.
+
+#![allow(clippy::unwrap_used, reason = "a measurement that cannot begin ends")]
+
+use criterion::{BatchSize, Criterion};
+use portolan::access::{Caller, Policy};
+use portolan::catalog::{Change, Snapshot};
+use portolan::model::Identity;
+use portolan::relay::director::{Standing, choose};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+mod world;
+
+fn main() {
+    let (writer, reader) = world::build();
+    let snapshot = writer.snapshot();
+    let policy = Policy::new(world::platforms());
+    let calls = calls(&policy);
+
+    let mut criterion = Criterion::default().configure_from_args().measurement_time(Duration::from_secs(5));
+    let mut turn = calls.iter().cycle();
+    criterion.bench_function("route lookup", |b| {
+        b.iter(|| turn.next().map(|call| look_up(&reader.load(), &policy, call)));
+    });
+    criterion.bench_function("register one more producer", |b| {
+        b.iter_batched(one_more, |change| black_box(snapshot.apply(change)), BatchSize::SmallInput);
+    });
+    criterion.final_summary();
+
+    percentiles("route lookup", calls.iter().cycle().take(1_000_000), |call| {
+        look_up(&reader.load(), &policy, call);
+    });
+    let mut writer = writer;
+    percentiles("register and publish", (0..2_000).map(|_| one_more()), |change| {
+        black_box(writer.apply(change)).unwrap();
+    });
+}
+
+struct Call {
+    caller: Arc<Caller>,
+    service: String,
+}
+
+/// Calls from and to everywhere, in an order that no cache likes.
+fn calls(policy: &Policy) -> Vec<Call> {
+    let mut random = fastrand::Rng::with_seed(1);
+    let call = |_| {
+        let (p, c) = (random.usize(..world::PLATFORMS), random.usize(..world::CAPABILITIES));
+        let from = (p + random.usize(..3)) % world::PLATFORMS;
+        let identity = format!("spiffe://{}/ns/prod/sa/consumer", world::domain(from));
+        let caller = Arc::new(policy.caller(Identity::parse_spiffe(&identity).unwrap()));
+        Call { caller, service: world::service(p, c, random.u64(1..=2)) }
+    };
+    (0..100_000).map(call).collect()
+}
+
+fn look_up(snapshot: &Snapshot, policy: &Policy, call: &Call) {
+    let route = choose(snapshot, policy, &call.caller, &call.service, "eu-central/a", |_, _| Standing::Up);
+    assert!(black_box(route).is_ok());
+}
+
+/// A producer of a capability that nobody offered yet.
+fn one_more() -> Change {
+    world::declaration(fastrand::usize(..world::PLATFORMS), world::CAPABILITIES + fastrand::usize(..70))
+}
+
+/// Times each item by itself and prints the distribution: criterion tells means only.
+fn percentiles<T>(what: &str, items: impl Iterator<Item = T>, mut run: impl FnMut(T)) {
+    let mut times: Vec<Duration> = items
+        .map(|item| {
+            let begin = Instant::now();
+            run(item);
+            begin.elapsed()
+        })
+        .collect();
+    times.sort();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    println!(
+        "{what}: n {} p50 {:?} p90 {:?} p99 {:?} p99.9 {:?} max {:?}",
+        times.len(),
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(0.999),
+        at(1.0)
+    );
+}
