@@ -10,6 +10,7 @@ use crate::transport::{self, Exchange, Recv, client};
 use crate::uplink::{self, Pool};
 use http::uri::{Authority, Parts, Scheme};
 use http::{Request, Uri};
+use jiff::Timestamp;
 use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
 
@@ -78,6 +79,8 @@ pub enum Error {
         platform: PlatformName,
         /// What happened at each endpoint that was tried.
         tried: Vec<uplink::Error>,
+        /// Since when it has been so, as far as this broker knows.
+        since: Timestamp,
     },
     /// The producer, or the connection to it, ended the call.
     #[error("the producer ended the call")]
@@ -151,13 +154,24 @@ impl Relay {
             biased;
             // First: a call that is gone already must not reach the producer, where many early resets end a connection.
             gone = answer.closed() => return Err(Error::Consumer(gone)),
-            lent = lend(pool, &route) => lent?,
+            lent = lend(pool, &route) => lent.map_err(|tried| self.no_connection(&route, tried))?,
         };
         head.uri = address(std::mem::take(&mut head.uri), endpoint);
         head.extensions.clear();
         let (response, up) =
             connection.send(Request::from_parts(head, ()), request.is_end()).map_err(Error::Producer)?;
         carry(Legs { request, up, response }, &route.permit, self.message_bytes, answer).await
+    }
+
+    /// The earliest failure that the pool or the prober saw counts; this one, if it is the first.
+    fn no_connection(&self, route: &Route, tried: Vec<uplink::Error>) -> Error {
+        let seen = self.observations.load();
+        let probed =
+            route.targets.iter().filter_map(|at| seen.get(&at.producer.name, &at.endpoint().address));
+        let probed = probed.filter(|seen| !seen.is_reachable).map(|seen| seen.since);
+        let since = tried.iter().filter_map(uplink::Error::since).chain(probed).min();
+        let platform = route.permit.version().name.platform.clone();
+        Error::NoConnection { platform, tried, since: since.unwrap_or_else(Timestamp::now) }
     }
 
     /// Where a call of this caller goes now.
@@ -170,7 +184,10 @@ impl Relay {
 }
 
 /// Lends a connection to the first endpoint that has one; the next is tried only while nothing was sent.
-async fn lend<'a>(pool: &Pool, route: &'a Route) -> Result<(client::Connection, &'a Endpoint), Error> {
+async fn lend<'a>(
+    pool: &Pool,
+    route: &'a Route,
+) -> Result<(client::Connection, &'a Endpoint), Vec<uplink::Error>> {
     let tenant = &route.permit.caller().identity.trust_domain;
     let mut tried = Vec::new();
     for target in route.targets.iter().take(TRIES) {
@@ -179,7 +196,7 @@ async fn lend<'a>(pool: &Pool, route: &'a Route) -> Result<(client::Connection, 
             Err(error) => tried.push(error),
         }
     }
-    Err(Error::NoConnection { platform: route.permit.version().name.platform.clone(), tried })
+    Err(tried)
 }
 
 /// The consumer's own authority stays; a request without one gets the endpoint's.

@@ -15,17 +15,16 @@ impl From<Error> for Fault {
             Error::Loop(_) => {
                 Fault::new(Code::FailedPrecondition, "ROUTING_LOOP", message).blame(Blame::Broker)
             }
-            Error::NoConnection { platform, tried } if tried.iter().all(|e| e.reason() == "AT_CAPACITY") => {
+            Error::NoConnection { platform, tried, .. }
+                if tried.iter().all(|e| e.reason() == "AT_CAPACITY") =>
+            {
                 Fault::new(Code::ResourceExhausted, "PRODUCER_AT_CAPACITY", message)
                     .with("platform", platform.as_str())
             }
-            Error::NoConnection { platform, tried } => {
-                let fault = Fault::new(Code::Unavailable, "NO_CONNECTION", message)
-                    .with("platform", platform.as_str());
-                match tried.iter().map(|e| e.since()).min().flatten() {
-                    Some(since) => fault.with("since", since.to_string()),
-                    None => fault,
-                }
+            Error::NoConnection { platform, since, .. } => {
+                Fault::new(Code::Unavailable, "NO_CONNECTION", message)
+                    .with("platform", platform.as_str())
+                    .with("since", since.to_string())
             }
             Error::Producer(cause) => ended(&cause),
             Error::Consumer(_) => Fault::new(Code::Cancelled, "CONSUMER_GONE", message),
