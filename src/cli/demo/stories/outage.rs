@@ -32,7 +32,8 @@ pub(super) async fn unavailable(stage: &Stage<'_>) -> anyhow::Result<String> {
     ensure!(status.code() == Code::Unavailable, "another failure: {status}");
     let info = status.get_details_error_info().context("no details")?;
     ensure!(info.domain == "portolan.dev", "other details: {info:?}");
-    Ok(format!("{:?}: {} ({})", status.code(), status.message(), info.reason))
+    let since = info.metadata.get("since").context("it does not say since when")?;
+    Ok(format!("{:?}: {} ({}, since {since})", status.code(), status.message(), info.reason))
 }
 
 pub(super) async fn still_described(stage: &Stage<'_>) -> anyhow::Result<String> {
