@@ -14,6 +14,7 @@ use crate::cli::connection::Connection;
 use crate::cli::output;
 use crate::client::parse_duration;
 use reflection::Reflection;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tonic::metadata::MetadataMap;
@@ -57,6 +58,9 @@ pub(super) struct Args {
     /// Give the call up after this time; it is sent along (grpc-timeout)
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     deadline: Option<Duration>,
+    /// Learn messages from this FileDescriptorSet (`buf build -o FILE`), not by reflection
+    #[arg(long, visible_alias = "protoset", value_name = "FILE")]
+    descriptor_set: Option<PathBuf>,
     /// Tell headers, trailers and the resolved method on standard error
     #[arg(long, short)]
     verbose: bool,
@@ -76,9 +80,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let metadata = input::metadata(&args.header)?;
     let source = input::Source::open(args.data.as_deref())?;
     let wanted = Wanted::parse(&args.method, args.symbol)?;
+    let known = args.descriptor_set.as_deref().map(screen::load).transpose()?;
 
     let channel = args.connection.open().await?;
-    let mut reflection = Reflection::new(channel.clone(), metadata.clone());
+    let mut reflection = Reflection::new(channel.clone(), metadata.clone(), known);
     match wanted {
         Wanted::Services => match reflection.services().await? {
             services if services.is_empty() => {

@@ -67,7 +67,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Form::Table => {
             let mut table = output::table(listed.header);
             table.add_rows(&listed.rows);
-            output::show(&table)?;
+            output::show(table)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 
 use crate::broker::config::{self, Config};
 use crate::cli::output;
+use crate::client::{Credentials, Domain, Files, Trust};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -38,7 +39,15 @@ enum Command {
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Check { file } => match config::load(&file) {
-            Ok(config) => output::say(format!("OK: {}", summary(&config)))?,
+            Ok(config) => {
+                let faults = broken(&config);
+                faults.iter().for_each(|fault| eprintln!("{fault}"));
+                if !faults.is_empty() {
+                    eprintln!("{}", output::count(faults.len(), "fault"));
+                    return Ok(ExitCode::FAILURE);
+                }
+                output::say(format!("OK: {}", summary(&config)))?;
+            }
             Err(faults) => {
                 eprintln!("{faults}");
                 eprintln!("{}", output::count(faults.iter().count(), "fault"));
@@ -48,6 +57,20 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Schema => output::say(format!("{:#}", config::schema()))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is wrong inside the files that the configuration names.
+fn broken(config: &Config) -> Vec<String> {
+    let own = Files { certificate: config.tls.certificate.clone(), key: config.tls.key.clone() };
+    let domain = |domain: &config::TrustDomain| Domain {
+        name: domain.name.clone(),
+        bundle: domain.bundle.clone(),
+        crl: domain.crl.clone(),
+        dns_suffixes: domain.dns_suffixes.clone(),
+    };
+    let domains: Vec<_> = config.trust_domains.iter().map(domain).collect();
+    let faults = [Credentials::load(&own).err(), Trust::load(&domains).err()];
+    faults.into_iter().flatten().flatten().map(|fault| fault.to_string()).collect()
 }
 
 fn summary(config: &Config) -> String {

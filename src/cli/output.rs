@@ -53,8 +53,11 @@ pub(super) fn table(header: &[&str]) -> Table {
     table
 }
 
-/// Prints a table without the blanks at the ends of its lines.
-pub(super) fn show(table: &Table) -> io::Result<()> {
+/// Prints a table, flush left and without the blanks at the ends of its lines.
+pub(super) fn show(mut table: Table) -> io::Result<()> {
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, 2));
+    });
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     say(lines.join("\n"))
 }
@@ -83,6 +86,14 @@ pub(super) fn json(name: &str, message: &impl Message) -> anyhow::Result<Value> 
 pub(super) fn dynamic_json(message: &DynamicMessage) -> anyhow::Result<Value> {
     let options = SerializeOptions::new().skip_default_fields(false);
     Ok(message.serialize_with_options(serde_json::value::Serializer, &options)?)
+}
+
+/// Any message as readable proto JSON, its fields in the order of the descriptor.
+pub(super) fn dynamic_text(message: &DynamicMessage) -> anyhow::Result<String> {
+    let mut text = Vec::new();
+    let options = SerializeOptions::new().skip_default_fields(false);
+    message.serialize_with_options(&mut serde_json::Serializer::pretty(&mut text), &options)?;
+    Ok(String::from_utf8(text)?)
 }
 
 /// The messages that we know ourselves.

@@ -104,19 +104,23 @@ fn print(
         if owner != platform {
             platform = owner;
             let found = status.platforms.iter().find(|item| last(&item.name) == owner);
-            table.add_row(row(owner, found.and_then(|item| item.condition.as_ref())));
+            table.add_row(row(owner, found.and_then(|item| item.condition.as_ref()), brief));
         }
-        table.add_row(row(&format!("  {}", last(&capability.name)), capability.condition.as_ref()));
+        table.add_row(row(&format!("  {}", last(&capability.name)), capability.condition.as_ref(), brief));
         for version in &capability.versions {
-            table.add_row(row(&format!("    {}", last(&version.name)), version.condition.as_ref()));
+            table.add_row(row(&format!("    {}", last(&version.name)), version.condition.as_ref(), brief));
             for producer in &version.producers {
-                table.add_row(row(&format!("      {}", last(&producer.name)), producer.condition.as_ref()));
+                table.add_row(row(
+                    &format!("      {}", last(&producer.name)),
+                    producer.condition.as_ref(),
+                    str::to_owned,
+                ));
             }
         }
     }
     if !capabilities.is_empty() {
         output::say("")?;
-        output::show(&table)?;
+        output::show(table)?;
     }
     if watching {
         output::say("")?;
@@ -145,7 +149,12 @@ fn headline(status: &pb::FederationStatus) -> String {
     ))
 }
 
-fn row(name: &str, condition: Option<&pb::Condition>) -> Vec<Cell> {
+/// What a fold says of itself, without what it repeats of those below it.
+fn brief(message: &str) -> String {
+    message.split("; ").next().unwrap_or_default().to_owned()
+}
+
+fn row(name: &str, condition: Option<&pb::Condition>, shown: fn(&str) -> String) -> Vec<Cell> {
     let condition = condition.cloned().unwrap_or_default();
     let color = match condition.state() {
         pb::State::Serving => Color::Green,
@@ -159,7 +168,7 @@ fn row(name: &str, condition: Option<&pb::Condition>) -> Vec<Cell> {
         Cell::new(clean(&condition.reason)),
         Cell::new(condition.since.map(since).unwrap_or_default()),
         Cell::new(output::word(condition.freshness().as_str_name(), "FRESHNESS_")),
-        Cell::new(clean(&condition.message)),
+        Cell::new(clean(&shown(&condition.message))),
     ]
 }
 

@@ -106,6 +106,14 @@ async fn a_configuration_is_checked_with_all_its_faults() {
         fixed.err
     );
 
+    std::fs::write(world.dir.path().join("empty.pem"), "no certificate").unwrap();
+    let mut broken = portolan(world.dir.path(), &["config", "check", "bad.toml"]);
+    broken.env("PORTOLAN__ID", "hub").env("PORTOLAN__LOG__FORMAT", "json");
+    broken.env("PORTOLAN__TLS__CERTIFICATE", "empty.pem").env("PORTOLAN__TLS__KEY", &files.key);
+    broken.env("PORTOLAN__TRUST_DOMAINS", "[{ name = \"hub.example\", bundle = \"empty.pem\" }]");
+    let broken = run(broken).await;
+    assert!(broken.code == 1 && broken.err.ends_with("2 faults\n"), "{}", broken.err);
+
     let schema = run(portolan(world.dir.path(), &["config", "schema"])).await;
     assert!(schema.out.contains("https://json-schema.org/draft/2020-12/schema"), "{}", schema.err);
 }

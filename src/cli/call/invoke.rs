@@ -76,7 +76,7 @@ async fn exchange(
     };
     loop {
         match answers.message().await {
-            Ok(Some(message)) => output::say(format!("{:#}", output::dynamic_json(&message)?))?,
+            Ok(Some(message)) => output::say(output::dynamic_text(&message)?)?,
             Ok(None) => break,
             Err(status) => return Ok(Err(with_trailers(status, verbose))),
         }

@@ -20,17 +20,21 @@ const ROUNDS: usize = 32;
 pub(super) struct Reflection {
     channel: Channel,
     metadata: MetadataMap,
+    known: Option<DescriptorPool>,
     is_old: bool,
 }
 
 impl Reflection {
-    /// Asks over `channel`, with `metadata`: it may steer which platform answers.
-    pub(super) fn new(channel: Channel, metadata: MetadataMap) -> Self {
-        Self { channel, metadata, is_old: false }
+    /// Asks over `channel`, with `metadata`: it may steer which platform answers. Nobody is asked if all is `known`.
+    pub(super) fn new(channel: Channel, metadata: MetadataMap, known: Option<DescriptorPool>) -> Self {
+        Self { channel, metadata, known, is_old: false }
     }
 
     /// The names of all services, sorted.
     pub(super) async fn services(&mut self) -> anyhow::Result<Vec<String>> {
+        if let Some(pool) = &self.known {
+            return Ok(pool.services().map(|service| service.full_name().to_owned()).collect());
+        }
         let Some(Answer::ListServicesResponse(list)) =
             self.ask(vec![Question::ListServices(String::new())]).await?.pop()
         else {
@@ -54,11 +58,15 @@ impl Reflection {
     /// A service with its methods.
     pub(super) async fn service(&mut self, name: &str) -> anyhow::Result<ServiceDescriptor> {
         let pool = self.pool(name).await?;
-        pool.get_service_by_name(name).ok_or_else(|| anyhow!("{name} is not a service"))
+        pool.get_service_by_name(name)
+            .ok_or_else(|| anyhow!("{name} is not a service that is described there"))
     }
 
     /// The file that defines a symbol, with all that it imports.
     pub(super) async fn pool(&mut self, symbol: &str) -> anyhow::Result<DescriptorPool> {
+        if let Some(pool) = &self.known {
+            return Ok(pool.clone());
+        }
         let mut files = Files::default();
         let mut questions = vec![Question::FileContainingSymbol(symbol.to_owned())];
         for _ in 0..ROUNDS {

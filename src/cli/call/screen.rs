@@ -1,12 +1,13 @@
 //! Descriptors of strangers, made safe: prost-reflect panics on what it does not know, and keeps the first of two
 //! files with one name without a word.
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, anyhow, bail};
 use prost::Message;
 use prost_reflect::DescriptorPool;
 use prost_types::FileDescriptorProto;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 /// Files by name, as they came from one answer.
 #[derive(Debug, Default)]
@@ -56,6 +57,25 @@ impl Files {
             Err(_) => Err(anyhow!("the descriptors cannot be understood")),
         }
     }
+}
+
+/// All files of a descriptor set that the user has.
+pub(super) fn load(path: &Path) -> anyhow::Result<DescriptorPool> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let set = RawSet::decode(bytes.as_slice())
+        .with_context(|| format!("{} is no google.protobuf.FileDescriptorSet", path.display()))?;
+    let mut files = Files::default();
+    for file in &set.file {
+        files.take(file).with_context(|| format!("{} cannot be used", path.display()))?;
+    }
+    files.pool().with_context(|| format!("{} cannot be used", path.display()))
+}
+
+/// A `google.protobuf.FileDescriptorSet` whose files are still bytes.
+#[derive(Clone, PartialEq, Message)]
+struct RawSet {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    file: Vec<Vec<u8>>,
 }
 
 #[cfg(test)]

@@ -102,6 +102,34 @@ async fn a_stream_is_talked_to_message_by_message() {
 }
 
 #[tokio::test]
+async fn whoever_knows_the_contract_of_what_it_may_not_see_is_denied() {
+    let world = World::new();
+    std::fs::write(world.dir.path().join("talk.binpb"), descriptors("pay.talk.v1", "Talk")).unwrap();
+    let producer = Producer::start(&world.payments, &world.hub, "/talk", echo).await;
+    let services = ["pay.talk.v1.Talk"];
+    let hub = world
+        .broker()
+        .producer_for(&world.payments, "talk", &producer, &services, &["ml.example"])
+        .start()
+        .await;
+    let profile = profile(&world, &world.data, &hub);
+    let call = ["call", "--profile", &profile, "pay.talk.v1.Talk/Talk", "-d", "{\"text\": \"a\"}"];
+    let blind = run(portolan(world.dir.path(), &call)).await;
+    assert!(blind.code == 1 && blind.err.contains("is not known there"), "{}", blind.err);
+    let mut command = portolan(world.dir.path(), &call);
+    command.args(["--descriptor-set", "talk.binpb"]);
+    let denied = run(command).await;
+    assert!(
+        denied.code == 71 && denied.err.starts_with("PERMISSION_DENIED: "),
+        "{} {}",
+        denied.code,
+        denied.err
+    );
+    assert_eq!(producer.calls(), 0);
+    hub.drain(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
 async fn a_reader_who_has_enough_is_no_failure() {
     let world = World::new();
     let hub = world.broker().start().await;
