@@ -96,6 +96,12 @@ impl Error {
         }
     }
 
+    /// What happened, for those who name the endpoint themselves.
+    pub fn why(&self) -> String {
+        let text = self.to_string();
+        text.strip_prefix(&format!("{}: ", self.address())).map(str::to_owned).unwrap_or(text)
+    }
+
     /// Since when it has been so, if it is not new.
     pub fn since(&self) -> Option<Timestamp> {
         match self {

@@ -135,7 +135,7 @@ fn quote(error: &Status) -> String {
 }
 
 fn unreachable(error: &Error) -> Look {
-    silent(error.reason(), error.to_string())
+    silent(error.reason(), error.why())
 }
 
 fn silent(reason: &'static str, message: String) -> Look {
