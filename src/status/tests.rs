@@ -104,7 +104,6 @@ type OfProducer<'a> = (Freshness, &'a [Option<State>], State, &'a str, Freshness
 
 /// The truth table of producers in `fold`: record and endpoints.
 #[test]
-#[expect(clippy::type_complexity, reason = "a table names each of its columns once")]
 fn the_truth_table_of_a_producer() {
     let (up, down) = (Some(Serving), Some(NotServing));
     let table: &[OfProducer] = &[
@@ -146,7 +145,6 @@ type OfCapability<'a> = (&'a [(&'a str, Stage, State)], State);
 
 /// The truth table of versions in a capability: who counts, by stage.
 #[test]
-#[expect(clippy::type_complexity, reason = "a table names each of its columns once")]
 fn the_truth_table_of_a_capability() {
     use Stage::*;
     let table: &[OfCapability] = &[
