@@ -89,7 +89,7 @@ pub enum Error {
         platform: PlatformName,
     },
     /// Items are at fault; all of them are named.
-    #[error("the registration was refused: {}", list(.0))]
+    #[error("the registration was refused: {}", first(.0))]
     Refused(Vec<Violation>),
     /// The lease never was, has ended with its registration, or is not the caller's.
     #[error("no such lease; register again")]
@@ -129,19 +129,13 @@ impl Registrar {
     /// Declares the whole of what a producer offers; answers when it is durable and published.
     pub async fn register(&self, caller: &Identity, registration: Registration) -> Result<Receipt, Error> {
         self.limiter.take(caller, limit::REGISTRATION)?;
-        let platform = &registration.producer.platform;
-        if self.rules.policy.may_register(caller, platform).is_err() {
-            return Err(Error::NotYours { caller: caller.clone(), platform: platform.clone() });
+        let producer = registration.producer.clone();
+        let outcome = self.judge_and_ask(caller, registration).await;
+        match &outcome {
+            Ok(receipt) => tracing::debug!(%producer, %caller, revision = receipt.revision, "registered"),
+            Err(error) => tracing::info!(%producer, %caller, %error, "a registration was not taken"),
         }
-        let _room = self.room.try_acquire_many(weight(&registration)).map_err(|_| Error::Busy)?;
-        let permit = self.screening.clone().acquire_owned().await.map_err(|_| Error::Stopping)?;
-        let (rules, snapshot, caller) = (self.rules.clone(), self.catalog.snapshot(), caller.clone());
-        let judged = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            judge::registration(&rules, &caller, registration, &snapshot)
-        });
-        let declaration = judged.await.map_err(|_| Error::Unjudged)?.map_err(Error::Refused)?;
-        self.ask(Task::Register(Box::new(declaration))).await
+        outcome
     }
 
     /// Renews a lease for another term; only the identity that registered may.
@@ -157,6 +151,22 @@ impl Registrar {
             return Err(Error::UnknownProducer(producer));
         }
         self.ask(Task::Deregister(producer)).await
+    }
+
+    async fn judge_and_ask(&self, caller: &Identity, registration: Registration) -> Result<Receipt, Error> {
+        let platform = &registration.producer.platform;
+        if self.rules.policy.may_register(caller, platform).is_err() {
+            return Err(Error::NotYours { caller: caller.clone(), platform: platform.clone() });
+        }
+        let _room = self.room.try_acquire_many(weight(&registration)).map_err(|_| Error::Busy)?;
+        let permit = self.screening.clone().acquire_owned().await.map_err(|_| Error::Stopping)?;
+        let (rules, snapshot, caller) = (self.rules.clone(), self.catalog.snapshot(), caller.clone());
+        let judged = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            judge::registration(&rules, &caller, registration, &snapshot)
+        });
+        let declaration = judged.await.map_err(|_| Error::Unjudged)?.map_err(Error::Refused)?;
+        self.ask(Task::Register(Box::new(declaration))).await
     }
 
     async fn ask(&self, task: Task) -> Result<Receipt, Error> {
@@ -183,6 +193,9 @@ fn weight(registration: &Registration) -> u32 {
     u32::try_from(bytes >> 10).unwrap_or(u32::MAX).clamp(1, ROOM)
 }
 
-fn list(violations: &[Violation]) -> String {
-    violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+/// The first of them: the rest is for the caller, who gets all of them one by one.
+fn first(violations: &[Violation]) -> String {
+    let more = violations.len().saturating_sub(1);
+    let first = violations.first().map(ToString::to_string).unwrap_or_default();
+    if more > 0 { format!("{first}; and {more} more") } else { first }
 }

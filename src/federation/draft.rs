@@ -1,19 +1,18 @@
 //! The machine: (state, request, now) → (next state, what must be written). It does no I/O and reads no clock.
 
+mod term;
+
 use super::judge::{Declaration, taken_by_configuration};
 use super::offer::{self, Described};
 use super::state::{Entry, State};
 use super::{Error, Receipt, Rules, record};
 use crate::catalog::{Change, Snapshot};
-use crate::model::{Freshness, Identity, Lease, Producer, ProducerName, VersionName, Violation};
+use crate::model::{Freshness, Lease, Producer, ProducerName, VersionName, Violation};
 use crate::store;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::time::Instant;
-
-/// At most so many leases end in one draft, so that requests between are not kept waiting.
-const ENDINGS: usize = 256;
 
 /// The next state in the making. Dropping it changes nothing.
 pub(super) struct Draft<'a> {
@@ -54,7 +53,7 @@ impl<'a> Draft<'a> {
                 if old.lease.term != entry.lease.term {
                     self.writes.push(record::put(&entry.lease, producer, &declaration.versions)?);
                 }
-                self.confirm(&entry)?;
+                self.renewed(entry.clone(), old)?;
             }
             old => {
                 self.judge(declaration, &entry, old)?;
@@ -67,15 +66,6 @@ impl<'a> Draft<'a> {
         Ok(self.receipt(&entry, declaration.warnings.clone()))
     }
 
-    /// Renews a lease, also one that ended, for its holder alone.
-    pub(super) fn renew(&mut self, holder: &Identity, lease: &str) -> Result<Receipt, Error> {
-        let held = self.state.leased(lease).filter(|entry| entry.lease.holder == *holder);
-        let mut entry = Entry::clone(held.ok_or(Error::UnknownLease)?);
-        self.begin_term(&mut entry);
-        self.confirm(&entry)?;
-        Ok(self.receipt(&entry, Vec::new()))
-    }
-
     /// Takes a producer out.
     pub(super) fn deregister(&mut self, name: &ProducerName) -> Result<Receipt, Error> {
         if self.rules.configured.contains(name) {
@@ -84,20 +74,6 @@ impl<'a> Draft<'a> {
         let entry = self.state.entry(name).cloned().ok_or_else(|| Error::UnknownProducer(name.clone()))?;
         self.remove(&entry)?;
         Ok(self.receipt(&entry, Vec::new()))
-    }
-
-    /// Ends the leases that are due: LIVE becomes STALE, and after the grace EXPIRED.
-    pub(super) fn end_leases(&mut self) -> Result<(), Error> {
-        for _ in 0..ENDINGS {
-            let Some(due) = self.state.due(self.now).and_then(|name| self.state.entry(&name)) else { break };
-            let mut entry = Entry::clone(due);
-            (entry.freshness, entry.due) = match entry.freshness {
-                Freshness::Live => (Freshness::Stale, Some(entry.ends + self.rules.settings.terms.grace)),
-                _ => (Freshness::Expired, None),
-            };
-            self.confirm(&entry)?;
-        }
-        Ok(())
     }
 
     /// The producer as it would stand if the declaration were taken now.
@@ -140,19 +116,12 @@ impl<'a> Draft<'a> {
             freshness: Freshness::Live,
             updated: self.time,
             expires: self.time,
+            shown: self.now,
             ends: self.now,
             due: None,
         };
         self.begin_term(&mut entry);
         Ok(entry)
-    }
-
-    fn begin_term(&self, entry: &mut Entry) {
-        entry.freshness = Freshness::Live;
-        entry.updated = self.time;
-        entry.expires = self.time.saturating_add(entry.lease.term).unwrap_or(self.time);
-        entry.ends = self.now + entry.lease.term;
-        entry.due = Some(entry.ends);
     }
 
     /// Judges against what stands at this moment; the judge before saw an earlier one.
@@ -234,6 +203,7 @@ impl<'a> Draft<'a> {
             freshness: producer.freshness,
             updated: producer.updated,
             expires: self.time,
+            shown: self.now,
             ends: self.now,
             due: Some(self.now + self.rules.settings.terms.grace),
         };
@@ -266,18 +236,6 @@ impl<'a> Draft<'a> {
     fn forget_sets(&mut self, old: Option<&Entry>) {
         let orphans = old.into_iter().flat_map(|old| old.sets.iter()).filter(|set| !self.state.keeps(set));
         self.writes.extend(orphans.map(|set| record::delete_descriptors(*set)));
-    }
-
-    /// Puts an entry that differs from the one that stands by its times and its freshness alone.
-    fn confirm(&mut self, entry: &Entry) -> Result<(), Error> {
-        self.apply(Change::SetFreshness {
-            producer: entry.lease.producer.clone(),
-            freshness: entry.freshness,
-            lease_expires: Some(entry.expires),
-            updated: entry.updated,
-        })?;
-        self.state.put(entry.clone());
-        Ok(())
     }
 
     fn apply(&mut self, change: Change) -> Result<(), Error> {

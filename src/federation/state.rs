@@ -33,6 +33,8 @@ pub(super) struct Entry {
     /// When it was last registered or renewed, and when its lease ends unless renewed: as shown.
     pub(super) updated: Timestamp,
     pub(super) expires: Timestamp,
+    /// When the catalogue was last told of a renewal.
+    pub(super) shown: Instant,
     /// When the lease ends unless renewed; in the past if it ended.
     pub(super) ends: Instant,
     /// When it becomes STALE or EXPIRED; `None` once it is expired.

@@ -12,6 +12,7 @@ mod foreign;
 mod identity;
 mod python;
 mod readme;
+mod registry;
 mod routing;
 mod status;
 mod typed;
