@@ -4,7 +4,9 @@
 //! Never: what a setting does.
 //! Flow: text → tree of placed values → environment over it → fields read and judged → [`Config`], or all [`Faults`].
 
+mod capability;
 mod fault;
+mod nearest;
 mod platform;
 mod producer;
 mod reader;
@@ -14,9 +16,10 @@ mod trust;
 mod tuning;
 mod unit;
 
+pub use capability::Capability;
 pub use fault::{Fault, Faults, Place};
 pub use platform::Platform;
-pub use producer::{Capability, Endpoint, Producer};
+pub use producer::{Endpoint, Producer};
 pub use schema::schema;
 pub use trust::{Tls, TrustDomain};
 pub use tuning::{Drain, Endpoints, Health, Leases, Limits, Log, LogFormat, Timeouts};

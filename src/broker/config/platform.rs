@@ -1,6 +1,7 @@
 //! The platforms that take part, and what each may offer.
 
-use super::reader::{Field, Table, nearest};
+use super::nearest::nearest;
+use super::reader::{Field, Table};
 use super::trust::Domains;
 use crate::model::{self, PlatformName, ServiceName, ServicePrefix};
 use schemars::JsonSchema;

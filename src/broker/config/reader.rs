@@ -1,6 +1,7 @@
 //! Takes fields out of a tree of values and collects every fault on the way.
 
 use super::fault::{ABSENT, Fault, Place};
+use super::nearest::nearest;
 use super::tree::{Node, Value};
 use super::unit;
 use std::cell::RefCell;
@@ -285,27 +286,6 @@ impl<'r> Field<'r> {
     fn wrong<T>(&self, wanted: &str, fix: &str) -> Option<T> {
         self.fault(format!("it is {}, and {wanted} is needed", self.node.value.kind()), fix)
     }
-}
-
-/// The known word that a misspelt one stands for, if one is near.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known.map(|candidate| (distance(word, candidate), candidate)).min()?;
-    (near.0 <= 1 + word.chars().count() / 4).then_some(near.1)
-}
-
-/// Edits from one word to the other (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 fn join(path: &str, name: &str) -> String {
