@@ -8,6 +8,7 @@ mod apply;
 mod claim;
 mod publish;
 mod snapshot;
+mod table;
 
 pub use apply::{Change, Error};
 pub use claim::{Claim, Claims};

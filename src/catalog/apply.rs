@@ -186,12 +186,13 @@ impl Snapshot {
             old.iter().chain(&new).flat_map(|o| o.version.services.iter().cloned()).collect();
         for service in services {
             let holds = new.as_ref().filter(|new| new.version.services.contains(&service));
-            let mut claims = self.services.get(&service).map(|c| super::Claims::clone(c)).unwrap_or_default();
+            let mut claims =
+                self.services.get(service.as_str()).map(|c| super::Claims::clone(c)).unwrap_or_default();
             claims.replace(platform, &service, name, holds.cloned());
             if claims.is_empty() {
-                self.services.remove_mut(&service);
+                self.services.remove(&service);
             } else {
-                self.services.insert_mut(service, Arc::new(claims));
+                self.services.insert(service, Arc::new(claims));
             }
         }
     }

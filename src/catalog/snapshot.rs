@@ -1,11 +1,12 @@
 //! The catalogue at one revision.
 
 use super::Claims;
+use super::table::Table;
 use crate::model::{
     CapabilityId, CapabilityName, Platform, PlatformName, Producer, ProducerId, ProducerName, ServiceName,
     Version, VersionName,
 };
-use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
+use rpds::RedBlackTreeMapSync;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use std::sync::Arc;
 pub struct Snapshot {
     pub(super) revision: u64,
     pub(super) platforms: RedBlackTreeMapSync<PlatformName, Arc<PlatformEntry>>,
-    pub(super) services: HashTrieMapSync<ServiceName, Arc<Claims>>,
+    pub(super) services: Table,
 }
 
 /// A platform with all that it offers.

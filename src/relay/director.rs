@@ -192,6 +192,9 @@ fn nearest_first(mut targets: Vec<Target>, locality: &str) -> Vec<Target> {
 
 /// How many steps of `region/zone/…` two places do not share, seen from `here`.
 fn distance(here: &str, there: &str) -> usize {
+    if here == there {
+        return 0;
+    }
     let steps = |place| str::split(place, '/').filter(|step| !step.is_empty());
     let shared = steps(here).zip(steps(there)).take_while(|(a, b)| a == b).count();
     steps(here).count() - shared
