@@ -135,5 +135,5 @@ async fn silence_and_loss_are_not_serving() {
     let deadline = Duration::from_secs(5);
     let look = health::probe(&pool, &producer, &endpoint, &tenant("hub.example"), &[], deadline).await;
     assert_eq!(told(&look), (State::NotServing, "CONNECTION_REFUSED", false));
-    assert!(look.message.contains(&gone.to_string()), "{}", look.message);
+    assert!(look.message.starts_with("cannot connect"), "{}", look.message);
 }
