@@ -6,6 +6,8 @@ use super::place::Place;
 use std::fmt::Write as _;
 use std::path::Path;
 
+const EMBED: &str = "ml.embedding.v1.EmbeddingService/Embed";
+
 /// The page for a demo that runs in `place`.
 pub(super) fn of(place: &Place, port: u16) -> anyhow::Result<String> {
     let mut page = String::new();
@@ -54,6 +56,7 @@ fn chapters(place: &Place, port: u16) -> [(&'static str, Vec<String>); 6] {
     let buf = |domain, consumer| {
         format!("buf curl --protocol grpc {}", files("--cacert", "--cert", "--key", domain, consumer))
     };
+    let contract = quoted(&place.contract("embedding"));
     let post = r#"{"debitAccount":"accounts/alice","creditAccount":"accounts/bob","amount":{"currencyCode":"EUR","minorUnits":1250},"description":"lunch"}"#;
     [
         (
@@ -101,18 +104,21 @@ fn chapters(place: &Place, port: u16) -> [(&'static str, Vec<String>); 6] {
             vec![
                 format!("{} --list-services https://localhost:{port}", buf("data.example", "reports")),
                 format!(
-                    "{} -d '{{\"text\":\"ahoy\"}}' https://localhost:{port}/ml.embedding.v1.EmbeddingService/Embed",
+                    "{} -d '{{\"text\":\"ahoy\"}}' https://localhost:{port}/{EMBED}",
                     buf("data.example", "reports")
                 ),
             ],
         ),
         (
-            "denied: payments is not among those for whom the embedding is, even if it knows the contract",
-            vec![format!(
-                "{} --schema {} -d '{{\"text\":\"ahoy\"}}' https://localhost:{port}/ml.embedding.v1.EmbeddingService/Embed",
-                buf("payments.example", "checkout"),
-                quoted(&place.contract("embedding"))
-            )],
+            "denied: for payments there is no embedding, and a call with its contract at hand is refused",
+            vec![
+                format!("{me} call --profile {} list", profile("payments")),
+                call("payments", &format!("--descriptor-set {contract} {EMBED}"), r#"{"text":"ahoy"}"#),
+                format!(
+                    "{} --schema {contract} -d '{{\"text\":\"ahoy\"}}' https://localhost:{port}/{EMBED}",
+                    buf("payments.example", "checkout"),
+                ),
+            ],
         ),
         (
             "let the ledger crash, see what others see, and bring it back",
