@@ -34,7 +34,8 @@ pub enum Error {
 pub fn start(format: Format, filter: &str) -> Result<(), Error> {
     let filter =
         EnvFilter::try_new(filter).map_err(|source| Error::Filter { filter: filter.to_owned(), source })?;
-    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that nobody reads any more must not end whoever writes to it: complaining about it would panic.
+    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     let begun = match format {
         Format::Text => {
             let is_read_by_people = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
