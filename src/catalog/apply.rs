@@ -62,10 +62,13 @@ impl Snapshot {
             Change::SetFreshness { producer, freshness, lease_expires, updated } => {
                 let old = self.producer(&producer).ok_or(Error::UnknownProducer(producer))?;
                 let quiet = old.freshness == freshness;
-                next.replace_producer(Producer { freshness, lease_expires, updated, ..Producer::clone(old) });
+                let new = Producer { freshness, lease_expires, updated, ..Producer::clone(old) };
                 if quiet {
+                    // Its times are shown with the producer alone: a renewal must not cost as much as what is renewed.
+                    next.keep_producer(new);
                     return Ok(next);
                 }
+                next.replace_producer(new);
             }
         }
         next.revision += 1;

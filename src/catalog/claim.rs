@@ -1,15 +1,15 @@
 //! Who may be called by a bare service name: the owner, and those who claim it too.
 
 use super::Offering;
-use crate::model::{Platform, PlatformName, ServiceName, VersionName};
+use crate::model::{Platform, PlatformName, Producer, ServiceName, Source, VersionName};
 use jiff::Timestamp;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// All claims on one service name. Never empty; the owner stands first.
 ///
-/// The owner is the platform with the longest granted prefix; among equals, the one that claimed first. Recency never
-/// decides.
+/// The owner is the platform with the longest granted prefix; among equals, the one that claimed first; what the
+/// configuration lists claims before all that registers. Recency never decides.
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
     claims: Vec<Claim>,
@@ -55,7 +55,7 @@ impl Claims {
             Some(place) => place,
             None => {
                 let Some(first) = &new else { return };
-                let since = first.producers.iter().map(|p| p.created).min().unwrap_or_default();
+                let since = first.producers.iter().map(|p| began(p)).min().unwrap_or_default();
                 let prefix = platform.service_prefixes.iter().filter(|p| p.covers(service));
                 let prefix = prefix.map(|p| p.as_str().len()).max().unwrap_or(0);
                 self.claims.push(Claim {
@@ -67,7 +67,10 @@ impl Claims {
                 self.claims.len() - 1
             }
         };
-        let offerings = &mut self.claims[place].offerings;
+        let claim = &mut self.claims[place];
+        let earliest = new.iter().flat_map(|new| &new.producers).map(|p| began(p)).min();
+        claim.since = earliest.map_or(claim.since, |earliest| earliest.min(claim.since));
+        let offerings = &mut claim.offerings;
         offerings.retain(|offering| offering.version.name != *name);
         if let Some(new) = new {
             let at = offerings.partition_point(|o| o.version.routing_order(&new.version).is_lt());
@@ -77,5 +80,14 @@ impl Claims {
         self.claims.sort_by(|a, b| {
             (Reverse(a.prefix), a.since, &a.platform).cmp(&(Reverse(b.prefix), b.since, &b.platform))
         });
+    }
+}
+
+/// Since when a producer stands behind a claim. The operator's word is older than anybody's registration, whenever the
+/// broker was started.
+fn began(producer: &Producer) -> Timestamp {
+    match producer.source {
+        Source::Configuration => Timestamp::UNIX_EPOCH,
+        Source::Registration => producer.created,
     }
 }

@@ -119,6 +119,29 @@ fn the_first_claim_owns_and_recency_never_decides() {
 }
 
 #[test]
+fn what_the_configuration_lists_owns_whenever_the_broker_was_started() {
+    let mut configured = producer("a.example", "x", 99, vec![stable("a.example", "1.0.0")]);
+    let Change::PutProducer { producer: configured_producer, .. } = &mut configured else { panic!() };
+    configured_producer.source = Source::Configuration;
+    let registered = producer("b.example", "x", 2, vec![stable("b.example", "1.0.0")]);
+    let platforms = [platform("a.example", &["acme"]), platform("b.example", &["acme"])];
+    let snapshot = after(platforms.into_iter().chain([registered, configured]));
+    assert_eq!(snapshot.service("acme.Ledger").unwrap().owner().unwrap().platform.as_str(), "a.example");
+}
+
+#[test]
+fn a_claim_is_as_old_as_its_oldest_producer_in_whatever_order_they_come() {
+    let platforms = || [platform("a.example", &["acme"]), platform("b.example", &["acme"])].into_iter();
+    let late = || producer("a.example", "ledger-a", 3, vec![stable("a.example", "1.0.0")]);
+    let early = || producer("a.example", "ledger-z", 1, vec![stable("a.example", "1.0.0")]);
+    let other = || producer("b.example", "x", 2, vec![stable("b.example", "1.0.0")]);
+    for order in [[late(), other(), early()], [early(), other(), late()], [other(), late(), early()]] {
+        let snapshot = after(platforms().chain(order));
+        assert_eq!(snapshot.service("acme.Ledger").unwrap().owner().unwrap().platform.as_str(), "a.example");
+    }
+}
+
+#[test]
 fn the_longer_granted_prefix_owns() {
     let snapshot = after([
         platform("a.example", &["acme"]),
@@ -166,7 +189,7 @@ fn a_renewal_is_quiet_and_an_expiry_is_not() {
     };
     let renewed = snapshot.apply(set(Freshness::Live)).unwrap();
     assert_eq!(renewed.revision(), snapshot.revision());
-    let seen = &renewed.service("acme.Ledger").unwrap().owner().unwrap().offerings[0].producers[0];
+    let seen = renewed.producer(&name("a.example/producers/x")).unwrap();
     assert_eq!(seen.lease_expires, Some(Timestamp::from_second(99).unwrap()));
     assert!(snapshot.apply(set(Freshness::Stale)).unwrap().revision() > snapshot.revision());
 }

@@ -68,8 +68,13 @@ impl Apply {
             draft = self.draft(&rules);
             outcomes = batch.iter().map(|request| draft.without_disk(&request.task, &error)).collect();
         }
+        let before = self.catalog.snapshot().revision();
         self.publish(draft);
         for (request, outcome) in batch.drain(..).zip(outcomes) {
+            match &outcome {
+                Ok(receipt) if receipt.revision > before => tell(&request.task, receipt),
+                _ => {}
+            }
             let _ = request.answer.send(outcome);
         }
     }
@@ -128,6 +133,19 @@ impl Draft<'_> {
             Task::Renew { holder, lease } => self.renew(holder, lease),
             Task::Register(_) | Task::Deregister(_) => Err(Error::Store(error.clone())),
         }
+    }
+}
+
+/// One line about what changed the catalogue; renewals do not.
+fn tell(task: &Task, receipt: &Receipt) {
+    let producer = &receipt.producer;
+    match task {
+        Task::Register(declaration) => {
+            let (by, versions) = (&declaration.registrant, declaration.versions.len());
+            tracing::info!(%producer, %by, versions, warnings = ?receipt.warnings, "registered");
+        }
+        Task::Deregister(_) => tracing::info!(%producer, "deregistered"),
+        Task::Renew { .. } => tracing::info!(%producer, "back from an ended lease"),
     }
 }
 

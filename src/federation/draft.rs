@@ -63,7 +63,11 @@ impl<'a> Draft<'a> {
                 self.accept(declaration, producer, &entry, old)?;
             }
         }
-        Ok(self.receipt(&entry, declaration.warnings.clone()))
+        let mut warnings = declaration.warnings.clone();
+        if let Some(old) = old.filter(|old| old.lease.holder != declaration.registrant) {
+            warnings.push(format!("it took the place of what {} had registered", old.lease.holder));
+        }
+        Ok(self.receipt(&entry, warnings))
     }
 
     /// Takes a producer out.

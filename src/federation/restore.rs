@@ -104,7 +104,10 @@ fn configure(
 /// configuration is; what cannot be read harms only itself.
 fn restore(draft: &mut Draft<'_>, rules: &Rules, contents: Contents) {
     let mut sets = Sets { stored: contents.descriptors, screened: HashMap::new() };
-    for Record { key, value, .. } in contents.producers {
+    let mut records = contents.producers;
+    // As they were written: of two declarations of one version, the later is in force again.
+    records.sort_by_key(|record| record.sequence);
+    for Record { key, value, .. } in records {
         let stored = match record::read(&value) {
             Ok(stored) => stored,
             Err(error) => {
