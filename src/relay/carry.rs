@@ -78,7 +78,10 @@ async fn move_up(mut from: Recv, mut to: Send, limit: u32) -> Result<(), Error> 
         }
     }
     match from.trailers().await.map_err(Error::Consumer)? {
-        Some(trailers) => to.trailers(trailers).map_err(Error::Producer),
+        Some(mut trailers) => {
+            header::edit_request_trailers(&mut trailers);
+            to.trailers(trailers).map_err(Error::Producer)
+        }
         None => to.frame(Bytes::new(), true).await.map_err(Error::Producer),
     }
 }

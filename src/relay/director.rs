@@ -6,6 +6,9 @@ use crate::model::{Endpoint, Freshness, PlatformName, Producer, Stage};
 use jiff::Timestamp;
 use std::sync::Arc;
 
+/// The longest reason that is passed on for one producer, in characters: a status has to fit into headers.
+const LONGEST_REASON: usize = 160;
+
 /// How an endpoint looked when it was last probed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
@@ -69,6 +72,8 @@ pub enum Refusal {
         platform: PlatformName,
         /// Each producer with its reason.
         why: String,
+        /// The producers, by resource name.
+        producers: Vec<String>,
         /// Since when the first of them is gone.
         since: Option<Timestamp>,
     },
@@ -119,6 +124,7 @@ pub fn choose(
 #[derive(Default)]
 struct Evidence {
     why: Vec<String>,
+    producers: Vec<String>,
     since: Option<Timestamp>,
 }
 
@@ -126,7 +132,9 @@ impl Evidence {
     fn add(&mut self, producer: &Producer, why: impl std::fmt::Display, since: Timestamp) {
         // A caller learns which producers; a thousand of them would not be read.
         if self.why.len() < 8 {
+            let why: String = why.to_string().chars().take(LONGEST_REASON).collect();
             self.why.push(format!("{}: {why} since {since:.0}", producer.name));
+            self.producers.push(producer.name.to_string());
         }
         self.since = Some(self.since.map_or(since, |earlier| earlier.min(since)));
     }
@@ -137,7 +145,13 @@ fn refusal(claim: &Claim, service: &str, denial: Option<Denial>, evidence: Evide
     match denial {
         Some(denial) if evidence.why.is_empty() => Refusal::Denied(denial),
         _ if evidence.why.is_empty() => Refusal::Retired { service, platform },
-        _ => Refusal::Unreachable { service, platform, why: evidence.why.join("; "), since: evidence.since },
+        _ => Refusal::Unreachable {
+            service,
+            platform,
+            why: evidence.why.join("; "),
+            producers: evidence.producers,
+            since: evidence.since,
+        },
     }
 }
 

@@ -10,12 +10,15 @@ use crate::transport::{self, Exchange, Recv, client};
 use crate::uplink::{self, Pool};
 use http::uri::{Authority, Parts, Scheme};
 use http::{Request, Uri};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
 
 /// How many endpoints are tried while nothing has reached a producer.
 const TRIES: usize = 3;
+
+/// How long a probe's word keeps calls away from an endpoint; far longer than from one probe to the next.
+const BELIEVED: SignedDuration = SignedDuration::from_secs(120);
 
 /// Carries calls to their owners. One for all workers; each brings its own [`Pool`].
 #[derive(Debug, Clone)]
@@ -210,7 +213,9 @@ fn address(uri: Uri, endpoint: &Endpoint) -> Uri {
 }
 
 fn standing(seen: &uplink::Seen, producer: &Producer, endpoint: &Endpoint, service: &str) -> Standing {
-    match seen.get(&producer.name, &endpoint.address) {
+    let look = seen.get(&producer.name, &endpoint.address);
+    // What nobody has confirmed for long is no reason to keep calls away: the call itself will tell.
+    match look.filter(|look| Timestamp::now().duration_since(look.observed) < BELIEVED) {
         Some(seen) if !seen.is_reachable => {
             Standing::Unreachable { why: seen.message.clone(), since: seen.since }
         }

@@ -65,6 +65,8 @@ pub(super) fn edit_request(
     };
     if !headers.get(&TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes())) {
         headers.insert(TRACEPARENT, new_traceparent());
+        // It belongs to the trace that was not one (W3C Trace Context §3.3).
+        headers.remove("tracestate");
     }
     Ok(())
 }
@@ -76,13 +78,21 @@ pub(super) fn edit_response(headers: &mut HeaderMap, permit: &Permit) {
     if version.stage != Stage::Deprecated {
         return;
     }
-    let since = version.deprecation_time.map_or(0, |time| time.as_second());
+    let since = version.deprecation_time.map(|time| format!("@{}", time.as_second()));
     let sunset = version.sunset_time.map(|time| time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
-    for (name, value) in [("deprecation", Some(format!("@{since}"))), ("sunset", sunset)] {
-        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+    for (name, value) in [("deprecation", since), ("sunset", sunset)] {
+        // What the producer says by itself stays.
+        if let (Some(value), false) = (value, headers.contains_key(name))
+            && let Ok(value) = HeaderValue::try_from(value)
+        {
             headers.insert(name, value);
         }
     }
+}
+
+/// gRPC requests have no trailers; whatever stands there must not be taken for what the broker says.
+pub(super) fn edit_request_trailers(trailers: &mut HeaderMap) {
+    strip(trailers);
 }
 
 /// A producer cannot speak in the broker's name.

@@ -127,8 +127,13 @@ async fn live(shared: Arc<Shared>, key: Key, over: CancellationToken) {
     let Dialled { connection, driver, peer } = match dialled {
         Ok(dialled) => dialled,
         Err(error) => {
-            tracing::warn!(address = %key.address, expected = %key.identity, %error, "cannot reach a producer");
-            return shared.with(&key, |slot, settings| slot.fail(error, settings));
+            return shared.with(&key, |slot, settings| {
+                // Once when it begins; the prober tells of changes, and every call of its own failure.
+                if slot.is_well() {
+                    tracing::warn!(address = %key.address, expected = %key.identity, %error, "cannot reach a producer");
+                }
+                slot.fail(error, settings);
+            });
         }
     };
     tracing::debug!(address = %key.address, identity = %key.identity, tenant = %key.tenant, "connected to a producer");

@@ -70,7 +70,7 @@ impl Slot {
         waited: Option<&Dial>,
     ) -> Lent {
         let now = Instant::now();
-        let faults = settings.transport.max_local_error_resets / FAULTS_SHARE;
+        let faults = faults(settings);
         let fit = |kept: &Kept| {
             kept.credentials == credentials && kept.connection.faults() < faults && kept.connection.has_room()
         };
@@ -121,6 +121,11 @@ impl Slot {
         self.dialling = None;
     }
 
+    /// Whether the last dial did not fail.
+    pub(super) fn is_well(&self) -> bool {
+        self.failure.is_none()
+    }
+
     /// A connection has proven itself: what failed before is over.
     pub(super) fn settle(&mut self) {
         self.failure = None;
@@ -128,10 +133,11 @@ impl Slot {
 
     /// Lets go of what is closed, outdated or idle; calls on it finish. True if nothing is left to remember.
     pub(super) fn prune(&mut self, settings: &Settings, credentials: u64) -> bool {
-        let now = Instant::now();
+        let (now, faults) = (Instant::now(), faults(settings));
         self.kept.retain(|kept| {
             let idle = kept.connection.in_flight() == 0 && now - kept.used >= settings.idle_timeout;
-            kept.connection.is_open() && kept.credentials == credentials && !idle
+            let sound = kept.connection.is_open() && kept.connection.faults() < faults;
+            sound && kept.credentials == credentials && !idle
         });
         let forgotten = |failure: &Failure| now > failure.retry + settings.max_backoff * 2;
         self.failure.take_if(|failure| forgotten(failure));
@@ -143,6 +149,11 @@ impl Failure {
     fn backing_off(&self, now: Instant) -> Error {
         Error::BackingOff { since: self.since, left: self.retry - now, last: Box::new(self.last.clone()) }
     }
+}
+
+/// After so many wrong frames of the peer a connection is let go, well before h2 gives it up with all its calls.
+fn faults(settings: &Settings) -> usize {
+    settings.transport.max_local_error_resets / FAULTS_SHARE
 }
 
 /// Doubles with each failure up to the longest, and is then cut by up to a half, so that workers do not dial in step.
