@@ -23,3 +23,6 @@ pub mod status;
 mod until;
 
 pub use connections::Connections;
+
+/// The longest request to a service that is only asked questions, in bytes.
+const SMALL_MESSAGE: usize = 64 << 10;

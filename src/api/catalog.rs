@@ -24,7 +24,7 @@ pub struct Catalog {
 
 /// The service over a catalogue, filtered by policy.
 pub fn service(reader: Reader, policy: Arc<Policy>) -> CatalogServiceServer<Catalog> {
-    CatalogServiceServer::new(Catalog { reader, policy })
+    CatalogServiceServer::new(Catalog { reader, policy }).max_decoding_message_size(super::SMALL_MESSAGE)
 }
 
 #[tonic::async_trait]
@@ -94,7 +94,7 @@ impl CatalogService for Catalog {
         let list = List::open("ListVersions", &parent, page_size, &page_token, &caller)?;
         let found = view.versions(&platform, &capability, list.after(VersionName::parse)?);
         let (found, next_page_token) = list.page(found, |offering| offering.version.name.to_string());
-        let versions = found.into_iter().map(|offering| view::show_version(&offering)).collect();
+        let versions = found.into_iter().map(|offering| view.show_version(&offering)).collect();
         Ok(Response::new(pb::ListVersionsResponse { versions, next_page_token }))
     }
 
@@ -107,7 +107,7 @@ impl CatalogService for Catalog {
         let parsed = VersionName::parse(&name).map_err(invalid)?;
         let view = self.view(&caller, &snapshot);
         let offering = view.version(&parsed).ok_or_else(|| Fault::not_found(&name))?;
-        Ok(Response::new(pb::GetVersionResponse { version: Some(view::show_version(offering)) }))
+        Ok(Response::new(pb::GetVersionResponse { version: Some(view.show_version(offering)) }))
     }
 
     async fn list_producers(

@@ -2,18 +2,22 @@
 
 use super::fault::Fault;
 use super::services::Services;
-use super::{gate, passthrough, until};
+use super::until::Until;
+use super::{gate, passthrough};
 use crate::access::{Caller, Policy};
 use crate::relay::{self, Relay, deadline};
-use crate::transport::{Exchange, Recv, RecvBody, Respond, send_body};
+use crate::transport::{self, Exchange, Recv, RecvBody, Respond, send_body};
 use crate::uplink::Pool;
 use http::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use tonic::body::Body;
-use tonic::{Code, Status};
+
+/// How long after its deadline a stream may take to hear of it.
+const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// Where requests go. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,7 +46,7 @@ impl Dispatch {
             Err(fault) => return end(respond, fault).await,
         };
         let deadline = match deadline::parse(request.headers()) {
-            Ok(Some(Duration::ZERO)) => return end(respond, until::exceeded()).await,
+            Ok(Some(Duration::ZERO)) => return end(respond, Fault::deadline_exceeded()).await,
             Ok(timeout) => timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             Err(bad) => return end(respond, Fault::invalid("BAD_TIMEOUT", bad.to_string())).await,
         };
@@ -81,12 +85,16 @@ impl Own<'_> {
             biased;
             _gone = respond.closed() => return,
             answer = answer => answer,
-            () = passed(self.deadline) => until::exceeded().into_http(),
-            () = cut.cancelled() => stopped().into_http(),
+            () = passed(self.deadline) => Status::from(Fault::deadline_exceeded()).into_http(),
+            () = cut.cancelled() => Status::from(Fault::cut("its connection has to end")).into_http(),
         };
         let sent = match self.deadline {
-            Some(deadline) => send(respond, answer.map(|body| until::Until::new(body, deadline)), cut).await,
-            None => send(respond, answer, cut).await,
+            Some(deadline) => {
+                // A reader who takes nothing is not told that its time is over: its stream is reset.
+                let over = passed(Some(deadline + LAST_WORD));
+                send(respond, answer.map(|body| Until::new(body, deadline)), cut, over).await
+            }
+            None => send(respond, answer, cut, std::future::pending()).await,
         };
         if let Err(error) = sent {
             tracing::debug!(service = self.service, method = self.method, %error, "an answer did not arrive");
@@ -98,7 +106,8 @@ async fn send<B>(
     respond: Respond,
     answer: Response<B>,
     cut: CancellationToken,
-) -> Result<(), crate::transport::Error>
+    over: impl Future<Output = ()>,
+) -> Result<(), transport::Error>
 where
     B: http_body::Body<Data = bytes::Bytes>,
 {
@@ -107,6 +116,7 @@ where
         sent = send_body(respond, answer) => sent,
         // Dropping the answer resets the stream: half an answer cannot be taken for a whole one.
         () = cut.cancelled() => Ok(()),
+        () = over => Ok(()),
     }
 }
 
@@ -118,22 +128,13 @@ fn name(request: &Request<Recv>) -> Result<(String, String), Fault> {
         Some((service, method)) if is_word(service) && is_word(method) => {
             Ok((service.to_owned(), method.to_owned()))
         }
-        _ => {
-            let message = "the path is not /package.Service/Method".to_owned();
-            Err(Fault::new(Code::Unimplemented, "MALFORMED_METHOD", message))
-        }
+        _ => Err(Fault::unimplemented("MALFORMED_METHOD", "the path is not /package.Service/Method")),
     }
 }
 
 fn is_word(part: &str) -> bool {
     (1..=255).contains(&part.len())
         && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-}
-
-fn stopped() -> Status {
-    Fault::new(Code::Unavailable, "CUT", "the broker ended the call")
-        .blame(super::fault::Blame::Broker)
-        .into()
 }
 
 async fn end(respond: Respond, status: impl Into<Status>) {

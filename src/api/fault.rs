@@ -56,6 +56,48 @@ impl Fault {
         Self::new(Code::InvalidArgument, reason, message)
     }
 
+    /// Nobody here answers such a call.
+    pub fn unimplemented(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Code::Unimplemented, reason, message)
+    }
+
+    /// The caller may not do that.
+    pub fn denied(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Code::PermissionDenied, reason, message)
+    }
+
+    /// The caller asks for more than one answer holds.
+    pub fn too_much(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Code::ResourceExhausted, reason, message).blame(Blame::Consumer).retry(false)
+    }
+
+    /// The caller's time is over.
+    pub fn deadline_exceeded() -> Self {
+        Self::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the deadline of the call passed")
+    }
+
+    /// The broker stops; another may answer.
+    pub fn draining() -> Self {
+        Self::new(Code::Unavailable, "DRAINING", "the broker is stopping; ask another").blame(Blame::Broker)
+    }
+
+    /// The broker ended the call. What the producer did with it is not known.
+    pub fn cut(why: &str) -> Self {
+        Self::new(Code::Unavailable, "CUT", format!("the broker ended the call: {why}"))
+            .blame(Blame::Broker)
+            .retry(false)
+    }
+
+    /// The broker is at fault.
+    pub fn internal(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Code::Internal, reason, message).blame(Blame::Broker)
+    }
+
+    /// The thing is there, and not what was asked for.
+    pub fn missing(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Code::NotFound, reason, message)
+    }
+
     /// The thing does not exist, or not for this caller: both read the same.
     pub fn not_found(name: &str) -> Self {
         Self::new(Code::NotFound, "NOT_FOUND", format!("{name:?} was not found"))

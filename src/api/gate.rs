@@ -2,7 +2,6 @@
 
 use super::fault::Fault;
 use crate::access::Caller;
-use tonic::Code;
 
 /// Who may call a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +39,11 @@ const ROWS: [(&str, &str, Audience); 18] = [
 pub(super) fn judge(service: &str, method: &str, caller: &Caller) -> Result<(), Fault> {
     let row = ROWS.iter().find(|(s, m, _)| *s == service && *m == method);
     match row {
-        None => {
-            Err(Fault::new(Code::Unimplemented, "UNKNOWN_METHOD", format!("{service} has no such method")))
-        }
+        None => Err(Fault::unimplemented("UNKNOWN_METHOD", format!("{service} has no such method"))),
         Some((_, _, Platforms)) if caller.platforms.is_empty() => {
             let message =
                 format!("trust domain {} owns no platform at this broker", caller.identity.trust_domain);
-            Err(Fault::new(Code::PermissionDenied, "NO_PLATFORM", message))
+            Err(Fault::denied("NO_PLATFORM", message))
         }
         Some(_) => Ok(()),
     }

@@ -1,7 +1,7 @@
 //! `grpc.health.v1`: the broker, its own services, and every federated service that the caller may see.
 
 use super::caller::caller;
-use super::fault::{Blame, Fault};
+use super::fault::Fault;
 use super::gate;
 use crate::access::{Caller, Policy};
 use crate::lifecycle::Shutdown;
@@ -13,7 +13,7 @@ use pb::health_check_response::ServingStatus;
 use pb::health_server::{Health, HealthServer};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
 /// The most that `List` shows; the protocol asks for RESOURCE_EXHAUSTED beyond it.
 const LIST_LIMIT: usize = 100;
@@ -31,7 +31,7 @@ pub struct Service {
 impl Service {
     /// The service over what `board` shows.
     pub fn server(board: Board, policy: Arc<Policy>, shutdown: Shutdown) -> HealthServer<Self> {
-        HealthServer::new(Self { board, policy, shutdown })
+        HealthServer::new(Self { board, policy, shutdown }).max_decoding_message_size(super::SMALL_MESSAGE)
     }
 
     /// How a service is for this caller; `None` if it does not exist for it.
@@ -77,10 +77,7 @@ impl Health for Service {
             if statuses.len() > LIST_LIMIT {
                 let message =
                     format!("more than {LIST_LIMIT} services; ask for each by Check, or StatusService");
-                return Err(Fault::new(Code::ResourceExhausted, "TOO_MANY_SERVICES", message)
-                    .blame(Blame::Consumer)
-                    .retry(false)
-                    .into());
+                return Err(Fault::too_much("TOO_MANY_SERVICES", message).into());
             }
         }
         Ok(Response::new(pb::HealthListResponse { statuses }))
@@ -129,8 +126,7 @@ impl Watch {
                 return Ok(status);
             }
             if draining {
-                let message = "the broker is shutting down; watch again at another or later";
-                return Err(Fault::new(Code::Unavailable, "DRAINING", message).blame(Blame::Broker));
+                return Err(Fault::draining());
             }
             tokio::select! {
                 () = self.health.shutdown.requested() => {}
@@ -146,7 +142,7 @@ fn answer(status: ServingStatus) -> pb::HealthCheckResponse {
 
 fn unknown(service: &str) -> Fault {
     let service: String = service.chars().take(255).collect();
-    Fault::new(Code::NotFound, "UNKNOWN_SERVICE", format!("service {service:?} is not known"))
+    Fault::missing("UNKNOWN_SERVICE", format!("service {service:?} is not known"))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod answer;
 mod eyes;
 
 use super::caller::caller;
-use super::fault::{Blame, Fault};
+use super::fault::Fault;
 use crate::access::Policy;
 use crate::catalog;
 use crate::descriptors::{self, Set};
@@ -18,7 +18,7 @@ use answer::{Answer, Question};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use std::sync::Arc;
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 
 /// No question is longer than a name.
 const LARGEST_QUESTION: usize = 64 << 10;
@@ -58,9 +58,7 @@ impl Reflection {
                 biased;
                 question = questions.next() => Some((question?, Some((questions, shutdown)))),
                 () = shutdown.requested() => {
-                    let message = "the broker is shutting down; ask another, or ask again later";
-                    let fault = Fault::new(Code::Unavailable, "DRAINING", message).blame(Blame::Broker);
-                    Some((Err(fault.into()), None))
+                    Some((Err(Fault::draining().into()), None))
                 }
             }
         })

@@ -38,11 +38,6 @@ impl Services {
         self
     }
 
-    /// The names of all services.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.handlers.keys().copied()
-    }
-
     /// Whether the service is one of ours.
     pub(super) fn has(&self, service: &str) -> bool {
         self.handlers.contains_key(service)

@@ -1,7 +1,7 @@
 //! `portolan.status.v1`: the folded status, as far as the caller may see it.
 
 use super::caller::caller;
-use super::fault::{Blame, Fault};
+use super::fault::Fault;
 use super::page::{self, Page};
 use crate::access::{Caller, Policy};
 use crate::lifecycle::Shutdown;
@@ -14,7 +14,7 @@ use pb::status_service_server::{StatusService, StatusServiceServer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
 mod show;
 
@@ -41,6 +41,7 @@ impl Service {
         shutdown: Shutdown,
     ) -> StatusServiceServer<Self> {
         StatusServiceServer::new(Self { broker, board, policy, shutdown })
+            .max_decoding_message_size(super::SMALL_MESSAGE)
     }
 
     /// The federation as the caller may see it.
@@ -199,8 +200,7 @@ impl Watch {
             () = self.service.shutdown.requested() => {}
             Ok(()) = change => return Ok(()),
         }
-        let message = "the broker is shutting down; watch again at another or later";
-        Err(Fault::new(Code::Unavailable, "DRAINING", message).blame(Blame::Broker))
+        Err(Fault::draining())
     }
 }
 

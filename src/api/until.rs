@@ -3,11 +3,11 @@
 use super::fault::Fault;
 use bytes::Bytes;
 use http::HeaderMap;
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tonic::{Code, Status};
+use tonic::Status;
 
 /// A body that ends with DEADLINE_EXCEEDED when its time is over.
 pub(super) struct Until<B> {
@@ -20,11 +20,6 @@ impl<B> Until<B> {
     pub(super) fn new(body: B, deadline: Instant) -> Self {
         Self { body: Some(body), deadline: Box::pin(sleep_until(deadline)) }
     }
-}
-
-/// What a caller sees whose time is over.
-pub(super) fn exceeded() -> Status {
-    Fault::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the deadline of the call passed").into()
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Body for Until<B> {
@@ -44,10 +39,19 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Until<B> {
         }
         self.body = None;
         let mut trailers = HeaderMap::new();
-        match exceeded().add_header(&mut trailers) {
+        match Status::from(Fault::deadline_exceeded()).add_header(&mut trailers) {
             Ok(()) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
             Err(_) => Poll::Ready(None),
         }
+    }
+
+    // A status alone stays one HEADERS frame with END_STREAM: clients read anything else as headers without trailers.
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

@@ -27,13 +27,7 @@ pub(super) fn domains(config: &Config) -> Vec<Domain> {
 }
 
 pub(super) fn platforms(config: &Config) -> Vec<Platform> {
-    let platform = |platform: &super::config::Platform| Platform {
-        name: platform.name.clone(),
-        display_name: platform.display_name.clone(),
-        trust_domain: platform.trust_domain.clone(),
-        service_prefixes: platform.service_prefixes.clone(),
-    };
-    config.platforms.iter().map(platform).collect()
+    config.platforms.iter().map(|platform| platform.model()).collect()
 }
 
 /// What consumers may take.

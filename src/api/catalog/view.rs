@@ -21,6 +21,21 @@ pub(super) struct View<'a> {
     pub(super) snapshot: &'a Snapshot,
 }
 
+impl View<'_> {
+    /// A version as it is shown. To whom else it is visible is the owner's to know: others learn of themselves alone.
+    pub(super) fn show_version(&self, offering: &Offering) -> pb::Version {
+        let version = &offering.version;
+        let producers = offering.producers.iter().map(|producer| &producer.name);
+        let mut shown = wire::version(version, producers);
+        if !self.policy.speaks_for(self.caller, &version.name.platform) {
+            let own =
+                |name: &String| name == "*" || self.caller.platforms.iter().any(|own| own.as_str() == name);
+            shown.visibility.retain(own);
+        }
+        shown
+    }
+}
+
 /// A level of a parent: one name, or the wildcard `-` (AIP-159).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Level<T> {
@@ -202,11 +217,6 @@ impl Seen<'_> {
     pub(super) fn show(&self) -> pb::Capability {
         wire::capability(&self.name, self.offerings.iter().map(|offering| offering.version.as_ref()))
     }
-}
-
-/// A version as it is shown.
-pub(super) fn show_version(offering: &Offering) -> pb::Version {
-    wire::version(&offering.version, offering.producers.iter().map(|producer| &producer.name))
 }
 
 /// A producer as it is shown.

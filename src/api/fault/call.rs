@@ -21,9 +21,11 @@ impl From<Error> for Fault {
                 Fault::new(Code::ResourceExhausted, "PRODUCER_AT_CAPACITY", message)
                     .with("platform", platform.as_str())
             }
-            Error::NoConnection { platform, since, .. } => {
+            Error::NoConnection { platform, since, tried } => {
+                let endpoints: Vec<_> = tried.iter().map(|error| error.address().to_string()).collect();
                 Fault::new(Code::Unavailable, "NO_CONNECTION", message)
                     .with("platform", platform.as_str())
+                    .with("endpoints", endpoints.join(", "))
                     .with("since", since.to_string())
             }
             Error::Producer(cause) => ended(&cause),
@@ -35,11 +37,7 @@ impl From<Error> for Fault {
             Error::DeadlineExceeded => {
                 Fault::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message).blame(Blame::Producer)
             }
-            Error::Stopped(why) => {
-                Fault::new(Code::Unavailable, "CUT", format!("the broker ended the call: {why}"))
-                    .blame(Blame::Broker)
-                    .retry(false)
-            }
+            Error::Stopped(why) => Fault::cut(why),
         }
     }
 }
@@ -53,10 +51,11 @@ fn refused(refusal: Refusal, message: String) -> Fault {
         Refusal::Retired { service, platform } => Fault::new(Code::FailedPrecondition, "RETIRED", message)
             .with("service", service)
             .with("platform", platform.as_str()),
-        Refusal::Unreachable { service, platform, since, .. } => {
+        Refusal::Unreachable { service, platform, producers, since, .. } => {
             let fault = Fault::new(Code::Unavailable, "NO_PRODUCER_REACHABLE", message)
                 .with("service", service)
-                .with("platform", platform.as_str());
+                .with("platform", platform.as_str())
+                .with("producers", producers.join(", "));
             match since {
                 Some(since) => fault.with("since", since.to_string()),
                 None => fault,

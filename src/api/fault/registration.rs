@@ -8,6 +8,9 @@ use tonic::Code;
 /// Bytes of all violations of one status. They travel in a header, and many clients take no more than 8 KiB of those.
 const ROOM: usize = 3 << 10;
 
+/// Items that the message itself names; all that fit stand in the details.
+const NAMED: usize = 3;
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let message = error.to_string();
@@ -44,7 +47,12 @@ pub(in crate::api) fn refused(violations: Vec<Violation>) -> Fault {
     };
     let message = match violations.as_slice() {
         [only] => format!("refused: {}: {}", only.field, only.message),
-        all => format!("refused: {} items are at fault; nothing was taken", all.len()),
+        all => {
+            let some: Vec<_> =
+                all.iter().take(NAMED).map(|v| format!("{}: {}", v.field, v.message)).collect();
+            let more = if all.len() > NAMED { "; …" } else { "" };
+            format!("refused: {} items are at fault; nothing was taken: {}{more}", all.len(), some.join("; "))
+        }
     };
     Fault::new(code, reason, cut(message)).blame(Blame::Consumer).retry(false).violations(shown(violations))
 }

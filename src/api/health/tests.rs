@@ -5,6 +5,7 @@ use super::*;
 use crate::model::State;
 use std::time::Duration;
 use tokio::time::timeout;
+use tonic::Code;
 use tonic_types::StatusExt;
 
 use ServingStatus::{NotServing, ServiceUnknown, Serving, Unknown};

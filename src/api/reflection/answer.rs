@@ -8,7 +8,6 @@ use crate::catalog::Offering;
 use crate::descriptors::{Snapshot, View};
 use bytes::Bytes;
 use std::sync::Arc;
-use tonic::Code;
 
 /// What a client asks.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +107,7 @@ impl Asked<'_> {
             Some(service) if service == symbol => {
                 let message =
                     format!("{service:?} can be called, but its producer registered no descriptors");
-                Err(Fault::new(Code::NotFound, "NOT_DESCRIBABLE", message))
+                Err(Fault::missing("NOT_DESCRIBABLE", message))
             }
             _ => Err(Fault::not_found(&excerpt(symbol))),
         }
@@ -116,8 +115,10 @@ impl Asked<'_> {
 
     /// The offerings of a service that exist for the caller, in the order in which routing prefers them.
     fn offerings(&self, service: &str) -> impl Iterator<Item = &Arc<Offering>> {
-        let claims = self.eyes.catalog.service(service).into_iter().flat_map(|claims| claims.iter());
-        claims.flat_map(|claim| &claim.offerings).filter(|offering| self.eyes.exists(&offering.version))
+        // The owner's alone: what routing would deny is neither listed nor described from somebody else's claim.
+        let owner = self.eyes.catalog.service(service).and_then(|claims| claims.owner());
+        let offerings = owner.into_iter().flat_map(|claim| &claim.offerings);
+        offerings.filter(|offering| self.eyes.exists(&offering.version))
     }
 }
 

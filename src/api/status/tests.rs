@@ -4,6 +4,7 @@ use super::super::fixture::World;
 use super::*;
 use crate::model::State;
 use tokio::time::timeout;
+use tonic::Code;
 
 fn service(world: &World) -> Service {
     Service {

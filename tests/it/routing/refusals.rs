@@ -87,6 +87,21 @@ async fn a_timeout_that_is_none_is_refused_and_never_unbounded() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_our_own_services_is_one_frame_with_and_without_a_deadline() {
+    let world = World::new();
+    let hub = world.broker().start().await;
+    let consumer = Consumer::connect(&world.data, "/app", &hub).await;
+    let absent = [b"\x0a\x10".as_slice(), b"platforms/absent"].concat();
+    for metadata in [&[][..], &[("grpc-timeout", "10S")]] {
+        let reply = consumer
+            .unary("/portolan.catalog.v1.CatalogService/GetPlatform", metadata, &absent)
+            .await
+            .unwrap();
+        assert_eq!((reply.status(), reply.is_one_frame), (5, true), "{metadata:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_grpc_call_is_answered_in_http() {
     let world = World::new();
     let hub = world.broker().start().await;
