@@ -18,6 +18,8 @@ use tokio::time::sleep;
 
 /// Services of one producer that are asked for by name; a producer with more is asked for the whole alone.
 const MOST_SERVICES: usize = 32;
+/// One platform takes at most this part of the looks at the same time.
+const SHARES: usize = 8;
 /// Looks that wait to be noted.
 const QUEUE: usize = 256;
 /// Changes of the catalogue within this time are reconciled at once.
@@ -112,7 +114,9 @@ impl Prober {
         let probe =
             Probe { pool, tenant, timeout: settings.timeout, slots, report, pause: pause.subscribe() };
         let mut changed = catalog.changed();
-        let mut probes = Probes { probe, running: HashMap::new(), seen: Arc::default() };
+        let share = (settings.concurrency / SHARES).max(1);
+        let mut probes =
+            Probes { probe, share, shares: HashMap::new(), running: HashMap::new(), seen: Arc::default() };
         loop {
             changed.borrow_and_update();
             if probes.reconcile(&catalog.snapshot()) {
@@ -185,6 +189,9 @@ struct Probe {
 /// The probes that run, by platform.
 struct Probes {
     probe: Probe,
+    /// Looks at one platform at the same time: what hangs there must not keep others from being looked at.
+    share: usize,
+    shares: HashMap<PlatformName, Arc<Semaphore>>,
     running: HashMap<PlatformName, HashMap<(ProducerName, Address), Running>>,
     /// The catalogue as it was compared last.
     seen: Arc<Snapshot>,
@@ -213,6 +220,7 @@ impl Probes {
             ended |= !is_there;
             is_there
         });
+        self.shares.retain(|platform, _| catalog.platform(platform.as_str()).is_some());
         for entry in catalog.platforms() {
             let old = before.platform(entry.platform.name.as_str());
             if !old.is_some_and(|old| Arc::ptr_eq(old, entry)) {
@@ -224,6 +232,8 @@ impl Probes {
 
     fn reconcile_platform(&mut self, entry: &PlatformEntry) -> bool {
         let mut before = self.running.remove(&entry.platform.name).unwrap_or_default();
+        let share = self.shares.entry(entry.platform.name.clone());
+        let share = share.or_insert_with(|| Arc::new(Semaphore::new(self.share)));
         let mut after = HashMap::new();
         for producer in entry.producers.values().filter(|p| p.freshness != Freshness::Expired) {
             let services = services_of(entry, producer);
@@ -232,7 +242,7 @@ impl Probes {
                 let same = before.remove(&key).filter(|running| {
                     running.producer.identity == producer.identity && running.services == services
                 });
-                let running = same.unwrap_or_else(|| self.probe.begin(producer, endpoint, &services));
+                let running = same.unwrap_or_else(|| self.probe.begin(producer, endpoint, &services, share));
                 after.insert(key, running);
             }
         }
@@ -251,18 +261,31 @@ impl Probes {
 }
 
 impl Probe {
-    fn begin(&self, producer: &Arc<Producer>, endpoint: &Endpoint, services: &[ServiceName]) -> Running {
-        let probe = self.clone().run(producer.clone(), endpoint.clone(), services.to_vec());
+    fn begin(
+        &self,
+        producer: &Arc<Producer>,
+        endpoint: &Endpoint,
+        services: &[ServiceName],
+        share: &Arc<Semaphore>,
+    ) -> Running {
+        let probe = self.clone().run(producer.clone(), endpoint.clone(), services.to_vec(), share.clone());
         let task = lifecycle::spawn("status probe", probe).abort_handle();
         Running { producer: producer.clone(), services: services.to_vec(), task }
     }
 
-    async fn run(mut self, producer: Arc<Producer>, endpoint: Endpoint, services: Vec<ServiceName>) {
+    async fn run(
+        mut self,
+        producer: Arc<Producer>,
+        endpoint: Endpoint,
+        services: Vec<ServiceName>,
+        share: Arc<Semaphore>,
+    ) {
         loop {
+            let Ok(turn) = share.acquire().await else { return };
             let Ok(slot) = self.slots.acquire().await else { return };
             let look =
                 health::probe(&self.pool, &producer, &endpoint, &self.tenant, &services, self.timeout).await;
-            drop(slot);
+            drop((slot, turn));
             let (name, address) = (producer.name.clone(), endpoint.address.clone());
             if self.report.send(Report { producer: name, address, look }).await.is_err() {
                 return;
