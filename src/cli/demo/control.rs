@@ -82,7 +82,9 @@ async fn answer(mut stream: UnixStream, house: &House) {
     let mut line = String::new();
     let read = BufReader::new((&mut stream).take(MAX_LINE)).read_line(&mut line).await;
     let done = match (read, line.trim().split_once(' ')) {
-        (Ok(_), Some(("stop", name))) => house.kill(name).await.map(|()| format!("{name} is stopped; the broker sees it within a second")),
+        (Ok(_), Some(("stop", name))) => {
+            house.kill(name).await.map(|()| format!("{name} is stopped; the broker sees it within a second"))
+        }
         (Ok(_), Some(("start", name))) => house.start(name).await.map(|()| format!("{name} runs")),
         _ => Err(anyhow::anyhow!("say `stop PRODUCER` or `start PRODUCER`")),
     };
