@@ -11,7 +11,7 @@ use crate::uplink::Pool;
 use http::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::body::Body;
@@ -85,13 +85,13 @@ impl Own<'_> {
             biased;
             _gone = respond.closed() => return,
             answer = answer => answer,
-            () = passed(self.deadline) => Status::from(Fault::deadline_exceeded()).into_http(),
+            () = deadline::passed(self.deadline) => Status::from(Fault::deadline_exceeded()).into_http(),
             () = cut.cancelled() => Status::from(Fault::cut("its connection has to end")).into_http(),
         };
         let sent = match self.deadline {
             Some(deadline) => {
                 // A reader who takes nothing is not told that its time is over: its stream is reset.
-                let over = passed(Some(deadline + LAST_WORD));
+                let over = deadline::passed(Some(deadline + LAST_WORD));
                 send(respond, answer.map(|body| Until::new(body, deadline)), cut, over).await
             }
             None => send(respond, answer, cut, std::future::pending()).await,
@@ -148,11 +148,4 @@ fn refuse(respond: Respond, status: StatusCode) {
     *head.status_mut() = status;
     // As above.
     let _ = respond.send(head, true);
-}
-
-async fn passed(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderValue};
 use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 
 /// The header's name.
 pub const GRPC_TIMEOUT: &str = "grpc-timeout";
@@ -18,6 +19,14 @@ pub fn parse(headers: &HeaderMap) -> Result<Option<Duration>, BadTimeout> {
         (None, _) => Ok(None),
         (Some(value), None) => parse_value(value.as_bytes()).map(Some),
         (Some(_), Some(_)) => Err(BadTimeout),
+    }
+}
+
+/// Waits until a call's time is over; for ever without a deadline.
+pub async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

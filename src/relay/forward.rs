@@ -2,7 +2,7 @@
 
 use super::carry::{Answer, Legs, carry};
 use super::director::{self, Refusal, Route, Standing};
-use super::{BadAnswer, Loop, Oversize, header};
+use super::{BadAnswer, Loop, Oversize, deadline, header};
 use crate::access::{Caller, Policy};
 use crate::catalog;
 use crate::model::{BrokerId, Endpoint, PlatformName, Producer, State};
@@ -12,7 +12,7 @@ use http::uri::{Authority, Parts, Scheme};
 use http::{Request, Uri};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 /// How many endpoints are tried while nothing has reached a producer.
 const TRIES: usize = 3;
@@ -126,7 +126,7 @@ impl Relay {
             let outcome = tokio::select! {
                 biased;
                 outcome = work => outcome,
-                () = passed(wish.deadline) => Err(Error::DeadlineExceeded),
+                () = deadline::passed(wish.deadline) => Err(Error::DeadlineExceeded),
                 why = stop => Err(Error::Stopped(why)),
             };
             match outcome {
@@ -221,13 +221,6 @@ fn standing(seen: &uplink::Seen, producer: &Producer, endpoint: &Endpoint, servi
         }
         Some(seen) if seen.of(service) == State::NotServing => Standing::NotServing { since: seen.since },
         _ => Standing::Up,
-    }
-}
-
-async fn passed(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }
 
