@@ -8,4 +8,4 @@ mod producer;
 pub use broker::Hub;
 pub use consumer::{Consumer, frame, read};
 pub use organisation::{Organisation, World};
-pub use producer::{Producer, answer_ok, echo};
+pub use producer::{Producer, answer_ok, echo, settle};

@@ -2,7 +2,7 @@
 
 use super::raw::{GOAWAY, GREETING, PREFACE};
 use super::stage::Stage;
-use crate::fixture::{Consumer, Hub, Organisation, Producer, World, answer_ok, echo, frame, read};
+use crate::fixture::{Consumer, Hub, Organisation, Producer, World, answer_ok, echo, frame, read, settle};
 use bytes::Bytes;
 use http::Response;
 use portolan::lifecycle;
@@ -12,6 +12,7 @@ use portolan::wire::pb::portolan::status::v1::GetFederationStatusRequest;
 use portolan::wire::pb::portolan::status::v1::status_service_client::StatusServiceClient;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -96,14 +97,21 @@ async fn trap_1_3_a_service_is_the_brokers_or_a_producers_never_both() {
 #[tokio::test]
 async fn trap_1_4_stalled_readers_do_not_freeze_others_on_the_shared_connection() {
     let world = World::new();
-    let flood = |exchange: Exchange| async move {
-        if exchange.request.uri().path().ends_with("/Get") {
-            return answer_ok(exchange, Bytes::from_static(b"quick")).await;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = sent.clone();
+    let flood = move |exchange: Exchange| {
+        let sent = counted.clone();
+        async move {
+            if exchange.request.uri().path().ends_with("/Get") {
+                return answer_ok(exchange, Bytes::from_static(b"quick")).await;
+            }
+            let head = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
+            let Ok(mut send) = exchange.respond.send(head, false) else { return };
+            let message = frame(&vec![1; (16 << 10) - 5]);
+            while send.frame(message.clone(), false).await.is_ok() {
+                sent.fetch_add(message.len(), Ordering::SeqCst);
+            }
         }
-        let head = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
-        let Ok(mut send) = exchange.respond.send(head, false) else { return };
-        let message = frame(&vec![1; (1 << 20) - 5]);
-        while send.frame(message.clone(), false).await.is_ok() {}
     };
     let producer = Producer::start(&world.payments, &world.hub, "/ledger", flood).await;
     let hub = ledger(&world, &producer, "").await;
@@ -114,7 +122,11 @@ async fn trap_1_4_stalled_readers_do_not_freeze_others_on_the_shared_connection(
         stalled.push((response.await.unwrap(), send, consumer));
     }
     // All of one tenant, so that they share the way to the producer. The bytes that can move have to move first.
-    sleep(Duration::from_millis(300)).await;
+    let moved = settle(&sent).await;
+    assert!(
+        moved >= 6 * Settings::default().stream_window as usize,
+        "every reader's window is full: {moved}"
+    );
     let quick = Consumer::connect(&world.data, "/quick", &hub).await;
     let reply = quick.unary("/pay.v1.Ledger/Get", &[("grpc-timeout", "2S")], b"").await.unwrap();
     assert_eq!(reply.status(), 0);

@@ -1,4 +1,4 @@
-use crate::fixture::{Consumer, Producer, World, answer_ok, echo, frame};
+use crate::fixture::{Consumer, Producer, World, answer_ok, echo, frame, settle};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use portolan::transport::{Exchange, Settings};
@@ -95,17 +95,4 @@ async fn a_reader_that_stalls_stalls_the_producer_and_nobody_else() {
     }
     assert_eq!(total, 100 * MIB);
     assert_eq!(body.trailers().await.unwrap().unwrap()["grpc-status"], "0");
-}
-
-/// Waits until the count no longer rises: everything that can move has moved.
-async fn settle(count: &AtomicUsize) -> usize {
-    let (mut last, mut still) = (0, 0);
-    while still < 20 {
-        // The rest is the kernel's and the other side's to move: nothing here can be awaited for it.
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-        let now = count.load(Ordering::SeqCst);
-        still = if now == last { still + 1 } else { 0 };
-        last = now;
-    }
-    last
 }
