@@ -10,6 +10,7 @@ pub mod cli;
 pub mod client;
 pub mod descriptors;
 pub mod federation;
+pub mod filter;
 pub mod identity;
 pub mod lifecycle;
 pub mod model;
