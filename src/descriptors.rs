@@ -4,10 +4,12 @@
 //! Never: builds a descriptor pool, decides who may see what, does I/O.
 //! Flow: a registration's bytes → [`Set::screen`] → [`Writer::put`] → a [`Snapshot`] that reflection reads.
 
+mod compat;
 mod fault;
 mod ground;
 mod header;
 mod index;
+mod json;
 mod naming;
 mod outline;
 mod rank;
@@ -19,7 +21,8 @@ mod table;
 mod view;
 mod well_known;
 
-pub use fault::{Error, Fault, Limits, Warning};
+pub use compat::{Break, Contract, breaks, check_schema, difference};
+pub use fault::{Error, Fault, Limits, SchemaError, Warning};
 pub use index::{Reader, Snapshot, Writer, index};
 pub use rank::{Seen, Sight};
 pub use set::{Method, Set, contract_digest};

@@ -132,6 +132,54 @@ pub enum Fault {
     },
 }
 
+/// Why a parameter schema is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// Too many bytes.
+    #[error("the parameter schema has {bytes} bytes, more than {limit}")]
+    TooLarge {
+        /// What it has.
+        bytes: usize,
+        /// What is taken.
+        limit: usize,
+    },
+    /// Not JSON.
+    #[error("the parameter schema is not JSON: {reason}")]
+    NotJson {
+        /// Where and why.
+        reason: String,
+    },
+    /// Parameters are an object, so their schema must say so.
+    #[error("the parameter schema must be an object with \"type\": \"object\"")]
+    NotObject,
+    /// Another dialect of JSON Schema.
+    #[error("\"$schema\" is {dialect:?}; only {expected} is understood")]
+    Dialect {
+        /// What stands there.
+        dialect: String,
+        /// What may stand there.
+        expected: &'static str,
+    },
+    /// A reference that leaves the document, or a part with a name of its own, from which references would start.
+    #[error(
+        "{path}: the schema must stand for itself: {keyword} may only be a reference into it, such as \"#/$defs/size\""
+    )]
+    NotLocal {
+        /// JSON pointer.
+        path: String,
+        /// `$ref`, `$dynamicRef` or `$id`.
+        keyword: &'static str,
+    },
+    /// Not what JSON Schema allows.
+    #[error("{path}: {reason}")]
+    Invalid {
+        /// JSON pointer.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} cannot be described: {}", self.file, self.fault)

@@ -2,7 +2,7 @@
 
 use super::fault::{Error, Limits, Warning};
 use super::outline::{self, Event, Kind, Stop};
-use super::{header, raw, screen};
+use super::{header, json, raw, screen};
 use crate::model::{Digest, ServiceName};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -125,31 +125,46 @@ impl Set {
     }
 }
 
-/// The digest of a contract: its service names, and the files that these need, by name and without comments.
+/// The digest of a contract: its service names, the files that these need, by name and without comments, and its
+/// parameter schema, whatever the order of its keys.
 ///
 /// `google/protobuf/*` counts by name only, so that a newer broker finds the same digest.
-pub fn contract_digest(services: &[ServiceName], set: Option<&Set>) -> Digest {
+pub fn contract_digest(
+    services: &[ServiceName],
+    set: Option<&Set>,
+    parameter_schema: Option<&str>,
+) -> Digest {
     let mut names: Vec<&ServiceName> = services.iter().collect();
     names.sort();
     names.dedup();
-
-    let mut needed: BTreeMap<&str, &File> = BTreeMap::new();
-    let roots = names.iter().filter_map(|name| set?.service(name));
-    let mut next: Vec<&File> = roots.map(Arc::as_ref).collect();
-    while let Some(file) = next.pop() {
-        if needed.insert(&file.name, file).is_none() {
-            next.extend(file.imports.iter().map(Arc::as_ref));
-        }
-    }
-
+    let needed = needed(services, set);
     let contents: Vec<Vec<u8>> = needed.values().map(|file| file.canonical()).collect();
+    let schema = parameter_schema.map(json::canonical);
+
     let mut parts: Vec<&[u8]> = vec![b"services"];
     parts.extend(names.iter().map(|name| name.as_str().as_bytes()));
     parts.push(b"files/");
     for (name, content) in needed.keys().zip(&contents) {
         parts.extend([name.as_bytes(), content]);
     }
+    if let Some(schema) = &schema {
+        // No file is called so: a name has no empty segment.
+        parts.extend([b"parameter_schema/", schema.as_bytes()]);
+    }
     Digest::of_parts(parts)
+}
+
+/// The files that these services need, by name: those that declare them, and all that they import.
+pub(super) fn needed<'a>(services: &[ServiceName], set: Option<&'a Set>) -> BTreeMap<&'a str, &'a File> {
+    let mut needed: BTreeMap<&str, &File> = BTreeMap::new();
+    let roots = services.iter().filter_map(|name| set?.service(name));
+    let mut next: Vec<&File> = roots.map(Arc::as_ref).collect();
+    while let Some(file) = next.pop() {
+        if needed.insert(&file.name, file).is_none() {
+            next.extend(file.imports.iter().map(Arc::as_ref));
+        }
+    }
+    needed
 }
 
 impl File {
@@ -177,7 +192,7 @@ impl File {
     }
 
     /// What counts of it: all but comments, and of a well-known file only the name.
-    fn canonical(&self) -> Vec<u8> {
+    pub(super) fn canonical(&self) -> Vec<u8> {
         if self.well_known { Vec::new() } else { raw::without_source_info(&self.bytes) }
     }
 

@@ -31,7 +31,7 @@ fn check(bytes: &[u8]) {
     }
     let services: Vec<ServiceName> = set.services().cloned().collect();
     assert!(services.iter().all(|service| set.methods(service).is_some()));
-    contract_digest(&services, Some(&set));
+    contract_digest(&services, Some(&set), None);
     let version = VersionName::parse("platforms/p.example/capabilities/c/versions/1.0.0").unwrap();
     let (mut writer, reader) = index(&set);
     writer.put(version.clone(), &set);
