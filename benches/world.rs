@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use portolan::catalog::{Change, Reader, Writer, catalog};
 use portolan::model::{
-    Address, CapabilityId, Digest, Endpoint, Freshness, Identity, Platform, PlatformName, Producer,
+    Address, CapabilityId, Digest, Endpoint, Facts, Freshness, Identity, Platform, PlatformName, Producer,
     ProducerId, ProducerName, ServiceName, ServicePrefix, Slo, Source, Stage, TrustDomain, Version,
     VersionName, Visibility,
 };
@@ -109,5 +109,8 @@ fn contract(p: usize, c: usize, (number, major, stage): (&str, u64, Stage)) -> V
             platforms: [(p + 1) % PLATFORMS, (p + 2) % PLATFORMS].map(platform_name).into(),
         },
         slo: Slo { availability_percent: Some(99.9), latency_p99: Some(Duration::from_millis(50)) },
+        parameter_schema: None,
+        traffic_weight: None,
+        facts: Facts::none(),
     }
 }

@@ -3,14 +3,27 @@
 //! Owns: the rules of ownership and visibility. Never: names gRPC codes, reads a clock, waits.
 
 use crate::model::{Identity, Platform, PlatformName, ServiceName, TrustDomain, Version, VersionName};
-use std::collections::HashMap;
+use arc_swap::ArcSwap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// The rules, made from the platforms of the configuration.
+/// The rules in force, made from platforms and operators. Clones read the same rules.
 #[derive(Debug, Clone, Default)]
-pub struct Policy {
-    platforms: HashMap<PlatformName, Platform>,
+pub struct Policy(Arc<ArcSwap<Rules>>);
+
+/// The only handle that changes the rules.
+#[derive(Debug)]
+pub struct Writer {
+    current: Arc<ArcSwap<Rules>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Rules {
+    /// Rises with each change.
+    revision: u64,
+    platforms: HashMap<PlatformName, Arc<Platform>>,
     of_domain: HashMap<TrustDomain, Arc<[PlatformName]>>,
+    operators: BTreeSet<Identity>,
 }
 
 /// A verified identity with the platforms it speaks for.
@@ -20,6 +33,11 @@ pub struct Caller {
     pub identity: Identity,
     /// The platforms of its trust domain.
     pub platforms: Arc<[PlatformName]>,
+    /// Whether it operates this broker: it may see all of the catalogue, its use, and decide conflicts. It may not
+    /// call what is not visible to it.
+    pub is_operator: bool,
+    /// The revision of the rules that said so.
+    pub(crate) revision: u64,
 }
 
 /// Proof that policy allowed this caller to call this version. Only this room makes one, and the relay moves nothing
@@ -69,39 +87,91 @@ pub enum Denial {
     },
 }
 
-impl Policy {
-    /// The rules for these platforms.
-    pub fn new(platforms: impl IntoIterator<Item = Platform>) -> Self {
-        let platforms: HashMap<_, _> = platforms.into_iter().map(|p| (p.name.clone(), p)).collect();
+/// The rules for these platforms and operators, and the handle that changes them.
+pub fn policy(
+    platforms: impl IntoIterator<Item = Platform>,
+    operators: impl IntoIterator<Item = Identity>,
+) -> (Writer, Policy) {
+    let rules = Rules { operators: operators.into_iter().collect(), ..Rules::default() }.of(platforms);
+    let current = Arc::new(ArcSwap::from_pointee(rules));
+    (Writer { current: current.clone() }, Policy(current))
+}
+
+impl Writer {
+    /// Puts these platforms in the place of all that were there.
+    pub fn replace(&mut self, platforms: impl IntoIterator<Item = Platform>) {
+        let next = Rules::clone(&self.current.load()).of(platforms);
+        self.current.store(Arc::new(next));
+    }
+}
+
+impl Rules {
+    fn of(mut self, platforms: impl IntoIterator<Item = Platform>) -> Self {
+        let platforms = platforms.into_iter().map(|p| (p.name.clone(), Arc::new(p)));
+        self.platforms = platforms.collect();
         let mut of_domain: HashMap<TrustDomain, Vec<PlatformName>> = HashMap::new();
-        for platform in platforms.values() {
+        for platform in self.platforms.values() {
             of_domain.entry(platform.trust_domain.clone()).or_default().push(platform.name.clone());
         }
         let sorted = |mut names: Vec<PlatformName>| {
             names.sort();
             names.into()
         };
-        let of_domain = of_domain.into_iter().map(|(domain, names)| (domain, sorted(names))).collect();
-        Self { platforms, of_domain }
+        self.of_domain = of_domain.into_iter().map(|(domain, names)| (domain, sorted(names))).collect();
+        self.revision += 1;
+        self
+    }
+}
+
+impl Policy {
+    /// Rules that never change, without operators.
+    pub fn new(platforms: impl IntoIterator<Item = Platform>) -> Self {
+        policy(platforms, []).1
     }
 
-    /// The platforms of the configuration, in no order.
-    pub fn platforms(&self) -> impl Iterator<Item = &Platform> {
-        self.platforms.values()
+    /// The platforms that may take part, in no order.
+    pub fn platforms(&self) -> Vec<Arc<Platform>> {
+        self.0.load().platforms.values().cloned().collect()
+    }
+
+    /// The platform of that name.
+    pub fn platform(&self, name: &PlatformName) -> Option<Arc<Platform>> {
+        self.0.load().platforms.get(name).cloned()
     }
 
     /// What a verified identity speaks for.
     pub fn caller(&self, identity: Identity) -> Caller {
-        let platforms = self.of_domain.get(&identity.trust_domain).cloned().unwrap_or_default();
-        Caller { identity, platforms }
+        let rules = self.0.load();
+        let platforms = rules.of_domain.get(&identity.trust_domain).cloned().unwrap_or_default();
+        let is_operator = rules.operators.contains(&identity);
+        Caller { identity, platforms, is_operator, revision: rules.revision }
+    }
+
+    /// What the caller of a connection speaks for now: the same, unless the rules have changed since.
+    pub fn current(&self, caller: &Arc<Caller>) -> Arc<Caller> {
+        if caller.revision == self.0.load().revision {
+            return caller.clone();
+        }
+        Arc::new(self.caller(caller.identity.clone()))
     }
 
     /// Whether the version exists for the caller.
     pub fn may_see(&self, caller: &Caller, version: &Version) -> bool {
+        caller.is_operator || Self::is_visible(caller, version)
+    }
+
+    /// Whether the version's owner lets the caller in.
+    fn is_visible(caller: &Caller, version: &Version) -> bool {
         let is_named = |platform: &PlatformName| {
             *platform == version.name.platform || version.visibility.platforms.contains(platform)
         };
         version.visibility.everyone || caller.platforms.iter().any(is_named)
+    }
+
+    /// Whether the caller may know what only the platform's own people and operators may: its consumers, its whole
+    /// visibility, what it declares.
+    pub fn may_inspect(&self, caller: &Caller, platform: &PlatformName) -> bool {
+        caller.is_operator || self.speaks_for(caller, platform)
     }
 
     /// Whether the platform itself exists for the caller, whatever it offers: its own people always see it.
@@ -111,16 +181,15 @@ impl Policy {
 
     /// Allows a call, or says why not.
     pub fn permit_call(&self, caller: &Arc<Caller>, version: &Arc<Version>) -> Result<Permit, Denial> {
-        if self.may_see(caller, version) {
+        if Self::is_visible(caller, version) {
             return Ok(Permit { caller: caller.clone(), version: version.clone() });
         }
         Err(Denial::NotVisible { caller: caller.identity.clone(), version: version.name.clone() })
     }
 
     /// Allows an identity to register for a platform: only the owner speaks.
-    pub fn may_register(&self, caller: &Identity, platform: &PlatformName) -> Result<&Platform, Denial> {
-        let platform =
-            self.platforms.get(platform).ok_or_else(|| Denial::UnknownPlatform(platform.clone()))?;
+    pub fn may_register(&self, caller: &Identity, platform: &PlatformName) -> Result<Arc<Platform>, Denial> {
+        let platform = self.platform(platform).ok_or_else(|| Denial::UnknownPlatform(platform.clone()))?;
         if caller.trust_domain == platform.trust_domain {
             return Ok(platform);
         }
@@ -136,7 +205,7 @@ impl Policy {
         if service.is_reserved() {
             return Err(Denial::Reserved(service.clone()));
         }
-        let owner = self.platforms.get(platform).ok_or_else(|| Denial::UnknownPlatform(platform.clone()))?;
+        let owner = self.platform(platform).ok_or_else(|| Denial::UnknownPlatform(platform.clone()))?;
         if owner.service_prefixes.iter().any(|prefix| prefix.covers(service)) {
             return Ok(());
         }

@@ -10,7 +10,7 @@ mod settings;
 mod socket;
 mod worker;
 
-use crate::access::Policy;
+use crate::access::{self, Policy};
 use crate::api::Connections;
 use crate::api::dispatch::Dispatch;
 use crate::api::listener::Listener;
@@ -81,12 +81,14 @@ impl Broker {
         let addresses = addresses(&sockets)?;
         let (store, contents) = Store::open(&config.data_dir, Timestamp::now())?;
 
-        let policy = Arc::new(Policy::new(settings::platforms(&config)));
+        let (rules, policy) = access::policy(settings::platforms(&config), config.operators.iter().cloned());
+        let policy = Arc::new(policy);
         let (writer, catalog) = catalog::catalog();
         let own = Set::screen(wire::DESCRIPTORS, &Limits::default())?;
         let (descriptors, described) = descriptors::index(&own);
         let ground = Ground {
             policy: policy.clone(),
+            rules,
             catalog: (writer, catalog.clone()),
             descriptors,
             store: store.clone(),

@@ -6,14 +6,18 @@
 
 mod apply;
 mod claim;
+mod clash;
+mod edit;
+mod offering;
 mod publish;
 mod snapshot;
 mod table;
 
 pub use apply::{Change, Error};
-pub use claim::{Claim, Claims};
+pub use claim::{Claim, Claims, Rule};
+pub use offering::{Offering, Statement};
 pub use publish::{Reader, Writer, catalog};
-pub use snapshot::{CapabilityEntry, Offering, PlatformEntry, Snapshot};
+pub use snapshot::{CapabilityEntry, PlatformEntry, Snapshot};
 
 #[cfg(test)]
 mod tests;

@@ -5,23 +5,31 @@
 
 mod condition;
 mod digest;
+mod drift;
+mod facts;
 mod identity;
 mod name;
 mod network;
 mod producer;
 mod registration;
+mod resource;
 mod version;
 mod violation;
 
 pub use condition::{Condition, Freshness, State};
 pub use digest::{Digest, ParseDigestError};
+pub use drift::{Clash, ClashKind, Drift};
+pub use facts::{Availability, Facts, Requirement};
 pub use identity::{Identity, ParseIdentityError, Subject, TrustDomain};
 pub use name::{
-    BrokerId, CapabilityId, CapabilityName, ParseNameError, PlatformName, ProducerId, ProducerName,
-    ServiceName, ServicePrefix, VersionName,
+    BrokerId, CapabilityId, CapabilityName, GrantId, GrantName, ParseNameError, PlatformName, ProducerId,
+    ProducerName, ServiceName, ServicePrefix, VersionName,
 };
 pub use network::{Network, ParseNetworkError};
 pub use producer::{Address, Endpoint, ParseAddressError, Producer, Source};
 pub use registration::{Lease, Offer, Registration};
+pub use resource::{
+    CapabilitySpec, GrantSpec, OverrideSpec, PlatformSpec, ProducerSpec, Resource, Spec, VersionSpec,
+};
 pub use version::{Platform, Slo, Stage, Version, Visibility};
 pub use violation::Violation;

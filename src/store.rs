@@ -36,6 +36,14 @@ pub enum Table {
     Producers,
     /// Descriptor sets, by digest.
     Descriptors,
+    /// Every contract that was ever taken, by version name.
+    Contracts,
+    /// Since when a platform claims a service name.
+    Claims,
+    /// What manifests declare, by kind and name.
+    Resources,
+    /// Who called what.
+    Usage,
 }
 
 /// One change; a commit holds several, and all of them or none are durable.
@@ -70,6 +78,14 @@ pub struct Contents {
     pub producers: Vec<Record>,
     /// All descriptor sets, ordered by key.
     pub descriptors: Vec<Record>,
+    /// All contracts, ordered by key.
+    pub contracts: Vec<Record>,
+    /// All claims, ordered by key.
+    pub claims: Vec<Record>,
+    /// All resources, ordered by key.
+    pub resources: Vec<Record>,
+    /// All of the book of calls, ordered by key.
+    pub usage: Vec<Record>,
 }
 
 /// One stored value.

@@ -25,6 +25,7 @@ fn version(visibility: Visibility) -> Arc<Version> {
         },
         services: vec![ServiceName::parse("acme.ledger.v1.Ledger").unwrap()],
         descriptors: None,
+        parameter_schema: None,
         digest: Digest::of(b""),
         description: String::new(),
         owner: "payments".into(),
@@ -34,6 +35,8 @@ fn version(visibility: Visibility) -> Arc<Version> {
         sunset_time: None,
         visibility,
         slo: Slo::default(),
+        traffic_weight: None,
+        facts: Default::default(),
     })
 }
 

@@ -35,7 +35,7 @@ impl CatalogService for Catalog {
     ) -> Result<Response<pb::ListPlatformsResponse>, Status> {
         let (caller, snapshot) = self.open(&request)?;
         let view = self.view(&caller, &snapshot);
-        let pb::ListPlatformsRequest { page_size, page_token } = request.into_inner();
+        let pb::ListPlatformsRequest { page_size, page_token, .. } = request.into_inner();
         let list = List::open("ListPlatforms", "", page_size, &page_token, &caller)?;
         let after = list.after(PlatformName::parse)?;
         let found = view.platforms(after.as_ref());
@@ -62,7 +62,7 @@ impl CatalogService for Catalog {
     ) -> Result<Response<pb::ListCapabilitiesResponse>, Status> {
         let (caller, snapshot) = self.open(&request)?;
         let view = self.view(&caller, &snapshot);
-        let pb::ListCapabilitiesRequest { parent, page_size, page_token } = request.into_inner();
+        let pb::ListCapabilitiesRequest { parent, page_size, page_token, .. } = request.into_inner();
         let platform = view.parent_platform(&parent)?;
         let list = List::open("ListCapabilities", &parent, page_size, &page_token, &caller)?;
         let found = view.capabilities(&platform, &Level::Any, list.after(CapabilityName::parse)?);
@@ -89,7 +89,7 @@ impl CatalogService for Catalog {
     ) -> Result<Response<pb::ListVersionsResponse>, Status> {
         let (caller, snapshot) = self.open(&request)?;
         let view = self.view(&caller, &snapshot);
-        let pb::ListVersionsRequest { parent, page_size, page_token } = request.into_inner();
+        let pb::ListVersionsRequest { parent, page_size, page_token, .. } = request.into_inner();
         let (platform, capability) = view.parent_capability(&parent)?;
         let list = List::open("ListVersions", &parent, page_size, &page_token, &caller)?;
         let found = view.versions(&platform, &capability, list.after(VersionName::parse)?);
@@ -116,13 +116,43 @@ impl CatalogService for Catalog {
     ) -> Result<Response<pb::ListProducersResponse>, Status> {
         let (caller, snapshot) = self.open(&request)?;
         let view = self.view(&caller, &snapshot);
-        let pb::ListProducersRequest { parent, page_size, page_token } = request.into_inner();
+        let pb::ListProducersRequest { parent, page_size, page_token, .. } = request.into_inner();
         let platform = view.parent_platform(&parent)?;
         let list = List::open("ListProducers", &parent, page_size, &page_token, &caller)?;
         let found = view.producers(&platform, list.after(ProducerName::parse)?);
         let (found, next_page_token) = list.page(found, |(producer, _)| producer.name.to_string());
         let producers = found.into_iter().map(|(producer, versions)| view::show_producer(producer, versions));
         Ok(Response::new(pb::ListProducersResponse { producers: producers.collect(), next_page_token }))
+    }
+
+    async fn list_conflicts(
+        &self,
+        _request: Request<pb::ListConflictsRequest>,
+    ) -> Result<Response<pb::ListConflictsResponse>, Status> {
+        Err(Fault::internal("NOT_BUILT", "not built yet").into())
+    }
+
+    async fn list_consumers(
+        &self,
+        _request: Request<pb::ListConsumersRequest>,
+    ) -> Result<Response<pb::ListConsumersResponse>, Status> {
+        Err(Fault::internal("NOT_BUILT", "not built yet").into())
+    }
+
+    async fn get_dependency_graph(
+        &self,
+        _request: Request<pb::GetDependencyGraphRequest>,
+    ) -> Result<Response<pb::GetDependencyGraphResponse>, Status> {
+        Err(Fault::internal("NOT_BUILT", "not built yet").into())
+    }
+
+    type WatchCatalogStream = tokio_stream::Empty<Result<pb::WatchCatalogResponse, Status>>;
+
+    async fn watch_catalog(
+        &self,
+        _request: Request<pb::WatchCatalogRequest>,
+    ) -> Result<Response<Self::WatchCatalogStream>, Status> {
+        Err(Fault::internal("NOT_BUILT", "not built yet").into())
     }
 }
 

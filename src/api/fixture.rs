@@ -48,6 +48,7 @@ impl World {
             digest: Digest::of(service.as_bytes()),
             services: vec![service.parse().unwrap()],
             descriptors: None,
+            parameter_schema: None,
             description: String::new(),
             owner: "o".into(),
             contact: "c".into(),
@@ -59,6 +60,8 @@ impl World {
                 platforms: visible_to.iter().map(|p| p.parse().unwrap()).collect(),
             },
             slo: Slo::default(),
+            traffic_weight: None,
+            facts: Default::default(),
         };
         let identity = Identity::parse_spiffe(&format!("spiffe://{platform}/{capability}")).unwrap();
         let producer = Producer {

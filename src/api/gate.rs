@@ -10,26 +10,41 @@ enum Audience {
     Everyone,
     /// Identities of a trust domain that owns a platform; the service then looks at which.
     Platforms,
+    /// The same, and operators.
+    Declarers,
 }
 
-use Audience::{Everyone, Platforms};
+use Audience::{Declarers, Everyone, Platforms};
 
-const ROWS: [(&str, &str, Audience); 18] = [
+const ROWS: [(&str, &str, Audience); 31] = [
     ("grpc.health.v1.Health", "Check", Everyone),
     ("grpc.health.v1.Health", "List", Everyone),
     ("grpc.health.v1.Health", "Watch", Everyone),
     ("grpc.reflection.v1.ServerReflection", "ServerReflectionInfo", Everyone),
     ("grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", Everyone),
     ("portolan.catalog.v1.CatalogService", "GetCapability", Everyone),
+    ("portolan.catalog.v1.CatalogService", "GetDependencyGraph", Everyone),
     ("portolan.catalog.v1.CatalogService", "GetPlatform", Everyone),
     ("portolan.catalog.v1.CatalogService", "GetVersion", Everyone),
     ("portolan.catalog.v1.CatalogService", "ListCapabilities", Everyone),
+    ("portolan.catalog.v1.CatalogService", "ListConflicts", Everyone),
+    ("portolan.catalog.v1.CatalogService", "ListConsumers", Everyone),
     ("portolan.catalog.v1.CatalogService", "ListPlatforms", Everyone),
     ("portolan.catalog.v1.CatalogService", "ListProducers", Everyone),
     ("portolan.catalog.v1.CatalogService", "ListVersions", Everyone),
+    ("portolan.catalog.v1.CatalogService", "WatchCatalog", Everyone),
+    ("portolan.manifest.v1.ManifestService", "ApplyManifests", Declarers),
+    ("portolan.manifest.v1.ManifestService", "ExportManifests", Declarers),
     ("portolan.registry.v1.RegistryService", "DeregisterProducer", Platforms),
     ("portolan.registry.v1.RegistryService", "RegisterProducer", Platforms),
     ("portolan.registry.v1.RegistryService", "RenewLease", Platforms),
+    ("portolan.report.v1.ReportService", "GetConsumerReport", Everyone),
+    ("portolan.report.v1.ReportService", "GetFinanceReport", Declarers),
+    ("portolan.report.v1.ReportService", "GetOperatorReport", Declarers),
+    ("portolan.report.v1.ReportService", "GetProducerReport", Declarers),
+    ("portolan.report.v1.ReportService", "GetSecurityReport", Declarers),
+    ("portolan.routing.v1.RoutingService", "ExplainRoute", Everyone),
+    ("portolan.status.v1.StatusService", "ExplainStatus", Everyone),
     ("portolan.status.v1.StatusService", "GetFederationStatus", Everyone),
     ("portolan.status.v1.StatusService", "ListCapabilityStatuses", Everyone),
     ("portolan.status.v1.StatusService", "WatchStatus", Everyone),
@@ -43,6 +58,13 @@ pub(super) fn judge(service: &str, method: &str, caller: &Caller) -> Result<(), 
         Some((_, _, Platforms)) if caller.platforms.is_empty() => {
             let message =
                 format!("trust domain {} owns no platform at this broker", caller.identity.trust_domain);
+            Err(Fault::denied("NO_PLATFORM", message))
+        }
+        Some((_, _, Declarers)) if caller.platforms.is_empty() && !caller.is_operator => {
+            let message = format!(
+                "{} is no operator, and its trust domain owns no platform at this broker",
+                caller.identity
+            );
             Err(Fault::denied("NO_PLATFORM", message))
         }
         Some(_) => Ok(()),

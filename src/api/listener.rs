@@ -162,7 +162,8 @@ impl Listener {
     fn begin(&self, exchange: Exchange, guest: &Guest, pool: &Arc<Pool>) {
         let guard = self.shutdown.guard();
         let dispatch = self.dispatch.clone();
-        let (caller, cut, pool) = (guest.caller.clone(), guest.cut.clone(), pool.clone());
+        let caller = self.dispatch.policy.current(&guest.caller);
+        let (cut, pool) = (guest.cut.clone(), pool.clone());
         lifecycle::spawn("call", async move {
             dispatch.answer(exchange, caller, &pool, cut).await;
             drop(guard);

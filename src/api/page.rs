@@ -70,10 +70,11 @@ fn seal(last: &str, query: &str, caller: &Caller) -> [u8; SEAL] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Policy;
     use crate::model::Identity;
 
     fn caller(id: &str) -> Caller {
-        Caller { identity: Identity::parse_spiffe(id).unwrap(), platforms: [].into() }
+        Policy::default().caller(Identity::parse_spiffe(id).unwrap())
     }
 
     #[test]

@@ -34,6 +34,7 @@ impl RegistryService for Registry {
             name: receipt.producer.to_string(),
             revision: receipt.revision,
             warnings: receipt.warnings.clone(),
+            affected_consumers: Vec::new(),
             lease: Some(lease(receipt)),
         }))
     }

@@ -118,6 +118,13 @@ impl StatusService for Service {
         Ok(Response::new(pb::GetFederationStatusResponse { status: Some(status) }))
     }
 
+    async fn explain_status(
+        &self,
+        _request: Request<pb::ExplainStatusRequest>,
+    ) -> Result<Response<pb::ExplainStatusResponse>, Status> {
+        Err(Fault::internal("NOT_BUILT", "not built yet").into())
+    }
+
     async fn list_capability_statuses(
         &self,
         request: Request<pb::ListCapabilityStatusesRequest>,

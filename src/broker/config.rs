@@ -24,7 +24,7 @@ pub use schema::schema;
 pub use trust::{Tls, TrustDomain};
 pub use tuning::{Drain, Endpoints, Health, Leases, Limits, Log, LogFormat, Timeouts};
 
-use crate::model::BrokerId;
+use crate::model::{BrokerId, Identity};
 use reader::{Field, Reader, Table};
 use schemars::JsonSchema;
 use std::net::SocketAddr;
@@ -57,6 +57,9 @@ pub struct Config {
     /// The registries of capabilities that take part, and what each may offer.
     #[schemars(default)]
     pub platforms: Vec<Platform>,
+    /// Who operates this broker: SPIFFE ids. They see all of the catalogue and its use, apply manifests of platforms and grants, and decide conflicts; they may call no more than others.
+    #[schemars(with = "Vec<String>", default)]
+    pub operators: Vec<Identity>,
     /// Producers that cannot register by themselves.
     #[schemars(default)]
     pub producers: Vec<Producer>,
@@ -155,6 +158,9 @@ fn read(root: &Table<'_>) -> Option<Config> {
     let tls = root.section("tls", trust::tls);
     let domains = trust::domains(root);
     let platforms = platform::platforms(root, &domains);
+    let operators = root
+        .get("operators")
+        .map_or(Some(Vec::new()), |field| field.list(|item| platform::operator(item, &domains)));
     let producers = producer::producers(root, &platforms);
     // All are read before one may fail, so that the faults of all are told.
     let leases = root.section("leases", tuning::leases);
@@ -173,6 +179,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
         tls: tls?,
         trust_domains: domains.read,
         platforms: platforms.read,
+        operators: operators?,
         producers,
         leases: leases?,
         limits: limits?,

@@ -1,7 +1,10 @@
 //! One change makes the next snapshot from this one: pure, whole or not at all.
 
-use super::{CapabilityEntry, Offering, PlatformEntry, Snapshot};
-use crate::model::{Freshness, Platform, PlatformName, Producer, ProducerName, Version, VersionName};
+use super::{Offering, PlatformEntry, Snapshot};
+use crate::model::{
+    Clash, ClashKind, Drift, Freshness, OverrideSpec, Platform, PlatformName, Producer, ProducerName,
+    ServiceName, Source, Version, VersionName,
+};
 use jiff::Timestamp;
 use rpds::RedBlackTreeMapSync;
 use std::collections::BTreeSet;
@@ -32,6 +35,36 @@ pub enum Change {
     },
     /// A producer is gone, and the versions that only it served.
     RemoveProducer(ProducerName),
+    /// A manifest declares a version, whether or not anybody serves it.
+    DeclareVersion {
+        /// The version. If it stands already it must have the same digest.
+        version: Version,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// No manifest declares the version by itself any more.
+    WithdrawVersion(VersionName),
+    /// A platform is gone. It must offer nothing and serve nothing.
+    RemovePlatform(PlatformName),
+    /// The operator decides who owns a service name.
+    PutOverride(OverrideSpec),
+    /// The operator's decision has ended.
+    RemoveOverride(ServiceName),
+    /// A declaration lost against what stands.
+    PutClash(Clash),
+    /// Clashes of this subject, kind, source and origin are over.
+    SettleClash {
+        /// Whose.
+        platform: PlatformName,
+        /// Of what.
+        subject: String,
+        /// What kind.
+        kind: ClashKind,
+        /// Through which source it came.
+        source: Source,
+    },
+    /// Which manifests are not what runs, all of them.
+    SetDrifts(Vec<Drift>),
 }
 
 /// Why a change is refused. The catalogue stays as it was.
@@ -46,6 +79,12 @@ pub enum Error {
     /// A version stands there with another contract.
     #[error("{0} stands with another contract; a version never changes, register a higher one")]
     ContractMutated(VersionName),
+    /// The platform still offers or serves something.
+    #[error("platform {0} still has versions or producers; remove them first")]
+    PlatformInUse(PlatformName),
+    /// The manifest declares no such version.
+    #[error("{0} is declared by no manifest")]
+    UndeclaredVersion(VersionName),
     /// A version is of another platform than its producer.
     #[error("{0} is of another platform than its producer")]
     ForeignVersion(VersionName),
@@ -55,10 +94,26 @@ impl Snapshot {
     /// The next snapshot, with a higher revision if a reader could care.
     pub fn apply(&self, change: Change) -> Result<Snapshot, Error> {
         let mut next = self.clone();
-        match change {
+        let is_news = match change {
             Change::PutPlatform(platform) => next.put_platform(platform),
+            Change::RemovePlatform(name) => next.remove_platform(name)?,
             Change::PutProducer { producer, versions } => next.put_producer(producer, versions)?,
             Change::RemoveProducer(name) => next.remove_producer(&name)?,
+            Change::DeclareVersion { version, since } => next.declare(version, since)?,
+            Change::WithdrawVersion(name) => next.withdraw(&name)?,
+            Change::PutOverride(spec) => next.decide(&spec.service.clone(), Some(Arc::new(spec))),
+            Change::RemoveOverride(service) => next.decide(&service, None),
+            Change::PutClash(clash) => next.clashes.put(clash),
+            Change::SettleClash { platform, subject, kind, source } => {
+                next.clashes.settle(&platform, |clash| {
+                    (&clash.subject, clash.kind, clash.source) == (&subject, kind, source)
+                })
+            }
+            Change::SetDrifts(drifts) => {
+                let differs = *next.drifts != *drifts;
+                next.drifts = drifts.into();
+                differs
+            }
             Change::SetFreshness { producer, freshness, lease_expires, updated } => {
                 let old = self.producer(&producer).ok_or(Error::UnknownProducer(producer))?;
                 let quiet = old.freshness == freshness;
@@ -66,37 +121,52 @@ impl Snapshot {
                 if quiet {
                     // Its times are shown with the producer alone: a renewal must not cost as much as what is renewed.
                     next.keep_producer(new);
-                    return Ok(next);
+                } else {
+                    next.replace_producer(new);
                 }
-                next.replace_producer(new);
+                !quiet
             }
-        }
-        next.revision += 1;
+        };
+        next.revision += u64::from(is_news);
         Ok(next)
     }
 
-    fn put_platform(&mut self, platform: Platform) {
-        let old = self.platforms.get(&platform.name);
-        let (capabilities, producers) = old.map_or_else(
+    fn put_platform(&mut self, platform: Platform) -> bool {
+        let name = platform.name.clone();
+        let old = self.platforms.get(&name).cloned();
+        if old.as_ref().is_some_and(|old| *old.platform == platform) {
+            return false;
+        }
+        let platform = Arc::new(platform);
+        let (capabilities, producers) = old.as_ref().map_or_else(
             || (RedBlackTreeMapSync::new_sync(), RedBlackTreeMapSync::new_sync()),
             |old| (old.capabilities.clone(), old.producers.clone()),
         );
-        let name = platform.name.clone();
-        let entry = PlatformEntry { platform: Arc::new(platform), capabilities, producers };
-        self.platforms.insert_mut(name, Arc::new(entry));
+        let offerings = capabilities.values().flat_map(|capability| &capability.offerings);
+        let services: BTreeSet<_> = offerings.flat_map(|o| o.version.services.iter().cloned()).collect();
+        self.platforms.insert_mut(
+            name,
+            Arc::new(PlatformEntry { platform: platform.clone(), capabilities, producers }),
+        );
+        for service in services {
+            self.edit_claims(&service, |claims| claims.regrant(&platform, &service));
+        }
+        true
     }
 
-    fn put_producer(&mut self, mut producer: Producer, versions: Vec<Version>) -> Result<(), Error> {
-        let platform = &producer.name.platform;
-        let entry = self.platforms.get(platform).ok_or_else(|| Error::UnknownPlatform(platform.clone()))?;
-        for version in &versions {
-            if version.name.platform != *platform {
-                return Err(Error::ForeignVersion(version.name.clone()));
-            }
-            if self.offering(&version.name).is_some_and(|old| old.version.digest != version.digest) {
-                return Err(Error::ContractMutated(version.name.clone()));
-            }
+    fn remove_platform(&mut self, name: PlatformName) -> Result<bool, Error> {
+        let entry = self.platforms.get(&name).ok_or_else(|| Error::UnknownPlatform(name.clone()))?;
+        if !entry.capabilities.is_empty() || !entry.producers.is_empty() {
+            return Err(Error::PlatformInUse(name));
         }
+        self.clashes.settle(&name, |_| true);
+        Ok(self.platforms.remove_mut(&name))
+    }
+
+    fn put_producer(&mut self, mut producer: Producer, versions: Vec<Version>) -> Result<bool, Error> {
+        let platform = producer.name.platform.clone();
+        let entry = self.platforms.get(&platform).ok_or_else(|| Error::UnknownPlatform(platform.clone()))?;
+        versions.iter().try_for_each(|version| self.fits(&platform, version))?;
         producer.versions = versions.iter().map(|version| version.name.clone()).collect();
         producer.versions.sort();
         let before =
@@ -105,16 +175,32 @@ impl Snapshot {
 
         let producer = self.keep_producer(producer);
         for name in dropped {
-            self.edit_offering(&name, None, |producers| producers.retain(|p| p.name != producer.name));
+            self.edit_offering(&name, |old| old.map(|old| without(old, &producer.name)));
         }
         for version in versions {
-            let name = version.name.clone();
-            self.edit_offering(&name, Some(version), |producers| put_sorted(producers, &producer));
+            let (name, version) = (version.name.clone(), Arc::new(version));
+            self.edit_offering(&name, |old| {
+                let mut new = old.unwrap_or_else(|| Offering::of(producer.source, version.clone()));
+                new.put_producer(&producer);
+                new.state(producer.source, version);
+                Some(new)
+            });
+        }
+        Ok(true)
+    }
+
+    /// Whether a version may stand under its name.
+    fn fits(&self, platform: &PlatformName, version: &Version) -> Result<(), Error> {
+        if version.name.platform != *platform {
+            return Err(Error::ForeignVersion(version.name.clone()));
+        }
+        if self.offering(&version.name).is_some_and(|old| old.version.digest != version.digest) {
+            return Err(Error::ContractMutated(version.name.clone()));
         }
         Ok(())
     }
 
-    fn remove_producer(&mut self, name: &ProducerName) -> Result<(), Error> {
+    fn remove_producer(&mut self, name: &ProducerName) -> Result<bool, Error> {
         let old = self.producer(name).cloned().ok_or_else(|| Error::UnknownProducer(name.clone()))?;
         if let Some(entry) = self.platforms.get(&name.platform) {
             let mut entry = PlatformEntry::clone(entry);
@@ -122,88 +208,49 @@ impl Snapshot {
             self.platforms.insert_mut(name.platform.clone(), Arc::new(entry));
         }
         for version in &old.versions {
-            self.edit_offering(version, None, |producers| producers.retain(|p| p.name != *name));
+            self.edit_offering(version, |old| old.map(|old| without(old, name)));
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn replace_producer(&mut self, producer: Producer) {
-        let producer = self.keep_producer(producer);
-        for version in &producer.versions {
-            self.edit_offering(version, None, |producers| put_sorted(producers, &producer));
+    fn declare(&mut self, version: Version, since: Timestamp) -> Result<bool, Error> {
+        let (name, platform) = (version.name.clone(), version.name.platform.clone());
+        if !self.platforms.contains_key(&platform) {
+            return Err(Error::UnknownPlatform(platform));
         }
+        self.fits(&platform, &version)?;
+        let version = Arc::new(version);
+        self.edit_offering(&name, |old| {
+            let mut new = old.unwrap_or_else(|| Offering::of(Source::Manifest, version.clone()));
+            new.declared = new.declared.or(Some(since));
+            new.state(Source::Manifest, version);
+            Some(new)
+        });
+        Ok(true)
     }
 
-    fn keep_producer(&mut self, producer: Producer) -> Arc<Producer> {
-        let producer = Arc::new(producer);
-        if let Some(entry) = self.platforms.get(&producer.name.platform) {
-            let mut entry = PlatformEntry::clone(entry);
-            entry.producers.insert_mut(producer.name.producer.clone(), producer.clone());
-            self.platforms.insert_mut(producer.name.platform.clone(), Arc::new(entry));
+    fn withdraw(&mut self, name: &VersionName) -> Result<bool, Error> {
+        let declared = self.offering(name).is_some_and(|offering| offering.declared.is_some());
+        if !declared {
+            return Err(Error::UndeclaredVersion(name.clone()));
         }
-        producer
+        self.edit_offering(name, |old| old.map(|old| Offering { declared: None, ..old }));
+        Ok(true)
     }
 
-    /// Edits the producers of one version, and what is said of it; a version without producers is gone.
-    fn edit_offering(
-        &mut self,
-        name: &VersionName,
-        said: Option<Version>,
-        edit: impl FnOnce(&mut Vec<Arc<Producer>>),
-    ) {
-        let Some(entry) = self.platforms.get(&name.platform) else { return };
-        let mut entry = PlatformEntry::clone(entry);
-        let mut capability =
-            entry.capabilities.get(&name.capability).map(|c| CapabilityEntry::clone(c)).unwrap_or_default();
-        let place = capability.offerings.iter().position(|o| o.version.name.version == name.version);
-        let old = place.map(|place| capability.offerings.remove(place));
-
-        let mut producers = old.as_ref().map(|old| old.producers.clone()).unwrap_or_default();
-        edit(&mut producers);
-        let version = said.map(Arc::new).or_else(|| old.as_ref().map(|old| old.version.clone()));
-        let new = version
-            .filter(|_| !producers.is_empty())
-            .map(|version| Arc::new(Offering { version, producers }));
-        if let Some(new) = &new {
-            let at = capability.offerings.partition_point(|o| o.version.name.version > name.version);
-            capability.offerings.insert(at, new.clone());
+    fn decide(&mut self, service: &ServiceName, decision: Option<Arc<OverrideSpec>>) -> bool {
+        match &decision {
+            Some(spec) if self.overrides.get(service) == Some(spec) => return false,
+            Some(spec) => self.overrides.insert_mut(service.clone(), spec.clone()),
+            None if !self.overrides.remove_mut(service) => return false,
+            None => {}
         }
-        if capability.offerings.is_empty() {
-            entry.capabilities.remove_mut(&name.capability);
-        } else {
-            entry.capabilities.insert_mut(name.capability.clone(), Arc::new(capability));
-        }
-        let platform = entry.platform.clone();
-        self.platforms.insert_mut(name.platform.clone(), Arc::new(entry));
-        self.index(&platform, name, old, new);
-    }
-
-    fn index(
-        &mut self,
-        platform: &Platform,
-        name: &VersionName,
-        old: Option<Arc<Offering>>,
-        new: Option<Arc<Offering>>,
-    ) {
-        let services: BTreeSet<_> =
-            old.iter().chain(&new).flat_map(|o| o.version.services.iter().cloned()).collect();
-        for service in services {
-            let holds = new.as_ref().filter(|new| new.version.services.contains(&service));
-            let mut claims =
-                self.services.get(service.as_str()).map(|c| super::Claims::clone(c)).unwrap_or_default();
-            claims.replace(platform, &service, name, holds.cloned());
-            if claims.is_empty() {
-                self.services.remove(&service);
-            } else {
-                self.services.insert(service, Arc::new(claims));
-            }
-        }
+        self.edit_claims(service, |claims| claims.decide(decision));
+        true
     }
 }
 
-fn put_sorted(producers: &mut Vec<Arc<Producer>>, producer: &Arc<Producer>) {
-    match producers.binary_search_by(|p| p.name.cmp(&producer.name)) {
-        Ok(place) => producers[place] = producer.clone(),
-        Err(place) => producers.insert(place, producer.clone()),
-    }
+fn without(mut offering: Offering, producer: &ProducerName) -> Offering {
+    offering.drop_producer(producer);
+    offering
 }

@@ -1,7 +1,7 @@
 //! Who may be called by a bare service name: the owner, and those who claim it too.
 
 use super::Offering;
-use crate::model::{Platform, PlatformName, Producer, ServiceName, Source, VersionName};
+use crate::model::{OverrideSpec, Platform, PlatformName, ServiceName, VersionName};
 use jiff::Timestamp;
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -9,10 +9,24 @@ use std::sync::Arc;
 /// All claims on one service name. Never empty; the owner stands first.
 ///
 /// The owner is the platform with the longest granted prefix; among equals, the one that claimed first; what the
-/// configuration lists claims before all that registers. Recency never decides.
+/// configuration lists claims before all that registers. Recency never decides; an operator may, for a time.
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
     claims: Vec<Claim>,
+    overridden: Option<Arc<OverrideSpec>>,
+}
+
+/// What made the first claim the owner's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// Nobody else claims it.
+    OnlyClaim,
+    /// The operator said so, for a time.
+    Override,
+    /// Its granted prefix is the longest.
+    LongestPrefix,
+    /// Its granted prefix is as long as another's, and it claimed first.
+    FirstClaim,
 }
 
 /// One platform's claim on a service name.
@@ -39,6 +53,39 @@ impl Claims {
         self.claims.iter()
     }
 
+    /// The claim of one platform.
+    pub fn of(&self, platform: &str) -> Option<&Claim> {
+        self.claims.iter().find(|claim| claim.platform.as_str() == platform)
+    }
+
+    /// What decided between the first claim and the others.
+    pub fn rule(&self) -> Rule {
+        let [first, second, ..] = self.claims.as_slice() else { return Rule::OnlyClaim };
+        if self.overridden.as_ref().is_some_and(|spec| spec.platform == first.platform) {
+            return Rule::Override;
+        }
+        if first.prefix > second.prefix { Rule::LongestPrefix } else { Rule::FirstClaim }
+    }
+
+    /// The operator's decision, if there is one; it counts while its platform claims the name.
+    pub fn overridden(&self) -> Option<&Arc<OverrideSpec>> {
+        self.overridden.as_ref()
+    }
+
+    /// Puts or takes away the operator's decision.
+    pub(super) fn decide(&mut self, overridden: Option<Arc<OverrideSpec>>) {
+        self.overridden = overridden;
+        self.sort();
+    }
+
+    /// Notes that the platform holds other prefixes now.
+    pub(super) fn regrant(&mut self, platform: &Platform, service: &ServiceName) {
+        for claim in self.claims.iter_mut().filter(|claim| claim.platform == platform.name) {
+            claim.prefix = longest_prefix(platform, service);
+        }
+        self.sort();
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.claims.is_empty()
     }
@@ -55,9 +102,7 @@ impl Claims {
             Some(place) => place,
             None => {
                 let Some(first) = &new else { return };
-                let since = first.producers.iter().map(|p| began(p)).min().unwrap_or_default();
-                let prefix = platform.service_prefixes.iter().filter(|p| p.covers(service));
-                let prefix = prefix.map(|p| p.as_str().len()).max().unwrap_or(0);
+                let (since, prefix) = (first.since(), longest_prefix(platform, service));
                 self.claims.push(Claim {
                     platform: platform.name.clone(),
                     since,
@@ -68,8 +113,7 @@ impl Claims {
             }
         };
         let claim = &mut self.claims[place];
-        let earliest = new.iter().flat_map(|new| &new.producers).map(|p| began(p)).min();
-        claim.since = earliest.map_or(claim.since, |earliest| earliest.min(claim.since));
+        claim.since = new.as_ref().map_or(claim.since, |new| new.since().min(claim.since));
         let offerings = &mut claim.offerings;
         offerings.retain(|offering| offering.version.name != *name);
         if let Some(new) = new {
@@ -77,17 +121,21 @@ impl Claims {
             offerings.insert(at, new);
         }
         self.claims.retain(|claim| !claim.offerings.is_empty());
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        let chosen = self.overridden.as_ref().map(|spec| spec.platform.clone());
         self.claims.sort_by(|a, b| {
-            (Reverse(a.prefix), a.since, &a.platform).cmp(&(Reverse(b.prefix), b.since, &b.platform))
+            let place = |claim: &Claim| {
+                (Some(&claim.platform) != chosen.as_ref(), Reverse(claim.prefix), claim.since)
+            };
+            place(a).cmp(&place(b)).then_with(|| a.platform.cmp(&b.platform))
         });
     }
 }
 
-/// Since when a producer stands behind a claim. The operator's word is older than anybody's registration, whenever the
-/// broker was started.
-fn began(producer: &Producer) -> Timestamp {
-    match producer.source {
-        Source::Configuration => Timestamp::UNIX_EPOCH,
-        Source::Registration => producer.created,
-    }
+fn longest_prefix(platform: &Platform, service: &ServiceName) -> usize {
+    let prefixes = platform.service_prefixes.iter().filter(|prefix| prefix.covers(service));
+    prefixes.map(|prefix| prefix.as_str().len()).max().unwrap_or(0)
 }

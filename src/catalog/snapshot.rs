@@ -1,10 +1,11 @@
 //! The catalogue at one revision.
 
-use super::Claims;
+use super::clash::Clashes;
 use super::table::Table;
+use super::{Claims, Offering};
 use crate::model::{
-    CapabilityId, CapabilityName, Platform, PlatformName, Producer, ProducerId, ProducerName, ServiceName,
-    Version, VersionName,
+    CapabilityId, CapabilityName, Clash, Drift, OverrideSpec, Platform, PlatformName, Producer, ProducerId,
+    ProducerName, ServiceName, VersionName,
 };
 use rpds::RedBlackTreeMapSync;
 use std::ops::Bound;
@@ -16,6 +17,9 @@ pub struct Snapshot {
     pub(super) revision: u64,
     pub(super) platforms: RedBlackTreeMapSync<PlatformName, Arc<PlatformEntry>>,
     pub(super) services: Table,
+    pub(super) overrides: RedBlackTreeMapSync<ServiceName, Arc<OverrideSpec>>,
+    pub(super) clashes: Clashes,
+    pub(super) drifts: Arc<[Drift]>,
 }
 
 /// A platform with all that it offers.
@@ -34,15 +38,6 @@ pub struct PlatformEntry {
 pub struct CapabilityEntry {
     /// Newest first (semver precedence).
     pub offerings: Vec<Arc<Offering>>,
-}
-
-/// A version with the producers that serve it.
-#[derive(Debug, Clone)]
-pub struct Offering {
-    /// The contract.
-    pub version: Arc<Version>,
-    /// Ordered by name. Never empty.
-    pub producers: Vec<Arc<Producer>>,
 }
 
 impl Snapshot {
@@ -87,6 +82,21 @@ impl Snapshot {
     /// Who claims a service name, the owner first.
     pub fn service(&self, name: &str) -> Option<&Arc<Claims>> {
         self.services.get(name)
+    }
+
+    /// The operator's decisions about service names, ordered by name.
+    pub fn overrides(&self) -> impl Iterator<Item = &Arc<OverrideSpec>> {
+        self.overrides.values()
+    }
+
+    /// Declarations that lost against what stands, ordered by subject.
+    pub fn clashes(&self) -> impl Iterator<Item = &Arc<Clash>> {
+        self.clashes.iter()
+    }
+
+    /// Manifests that are not what runs.
+    pub fn drifts(&self) -> &Arc<[Drift]> {
+        &self.drifts
     }
 
     /// All service names with their claims, in no order.

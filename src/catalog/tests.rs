@@ -23,6 +23,7 @@ fn version(platform: &str, version: &str, stage: Stage, services: &[&str]) -> Ve
         digest: Digest::of_parts(services.iter().map(|s| s.as_str().as_bytes())),
         services,
         descriptors: None,
+        parameter_schema: None,
         description: String::new(),
         owner: "o".into(),
         contact: "c".into(),
@@ -31,6 +32,8 @@ fn version(platform: &str, version: &str, stage: Stage, services: &[&str]) -> Ve
         sunset_time: None,
         visibility: Visibility::default(),
         slo: Slo::default(),
+        traffic_weight: None,
+        facts: Default::default(),
     }
 }
 
@@ -224,4 +227,84 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_manifest_declares_a_version_that_nobody_serves_yet() {
+    let declare =
+        Change::DeclareVersion { version: stable("a.example", "1.0.0"), since: Timestamp::UNIX_EPOCH };
+    let snapshot = after([platform("a.example", &["acme"]), declare.clone()]);
+    let version = stable("a.example", "1.0.0").name;
+    assert!(snapshot.offering(&version).unwrap().producers.is_empty());
+    assert!(snapshot.apply(Change::RemovePlatform(version.platform.clone())).is_err());
+
+    let served = snapshot.apply(producer("a.example", "x", 1, vec![stable("a.example", "1.0.0")])).unwrap();
+    let left = served.apply(Change::WithdrawVersion(version.clone())).unwrap();
+    assert_eq!(left.offering(&version).unwrap().source, Source::Registration);
+    let gone = left.apply(Change::RemoveProducer(name("a.example/producers/x"))).unwrap();
+    assert!(gone.offering(&version).is_none());
+    assert!(gone.apply(Change::WithdrawVersion(version.clone())).is_err());
+    assert!(gone.apply(Change::RemovePlatform(version.platform)).unwrap().platform("a.example").is_none());
+}
+
+#[test]
+fn the_stronger_source_is_in_force_whoever_speaks_last_and_the_weaker_comes_back() {
+    let said =
+        |description: &str| Version { description: description.into(), ..stable("a.example", "1.0.0") };
+    let by_program = || producer("a.example", "x", 1, vec![said("program")]);
+    let by_manifest = || Change::DeclareVersion { version: said("manifest"), since: Timestamp::UNIX_EPOCH };
+    for order in [[by_program(), by_manifest()], [by_manifest(), by_program()]] {
+        let snapshot = after([platform("a.example", &["acme"])].into_iter().chain(order));
+        let version = said("").name;
+        let offering = snapshot.offering(&version).unwrap();
+        assert_eq!(offering.version.description, "manifest");
+        assert_eq!(offering.sources().collect::<Vec<_>>(), [Source::Manifest, Source::Registration]);
+        let snapshot = snapshot.apply(Change::WithdrawVersion(version.clone())).unwrap();
+        assert_eq!(snapshot.offering(&version).unwrap().version.description, "program");
+    }
+}
+
+#[test]
+fn an_operator_decides_for_a_time_and_then_the_rule_is_back() {
+    let decide = OverrideSpec {
+        service: ServiceName::parse("acme.Ledger").unwrap(),
+        platform: PlatformName::parse("b.example").unwrap(),
+        expires: Timestamp::MAX,
+        reason: "migration".into(),
+    };
+    let snapshot = after([
+        platform("a.example", &["acme"]),
+        platform("b.example", &["acme"]),
+        Change::PutOverride(decide.clone()),
+        producer("a.example", "x", 1, vec![stable("a.example", "1.0.0")]),
+    ]);
+    let owner = |snapshot: &Snapshot| {
+        let claims = snapshot.service("acme.Ledger").unwrap();
+        (claims.owner().unwrap().platform.to_string(), claims.rule())
+    };
+    assert_eq!(
+        owner(&snapshot),
+        ("a.example".into(), Rule::OnlyClaim),
+        "who does not claim it does not get it"
+    );
+    let snapshot = snapshot.apply(producer("b.example", "x", 2, vec![stable("b.example", "1.0.0")])).unwrap();
+    assert_eq!(owner(&snapshot), ("b.example".into(), Rule::Override));
+    let snapshot = snapshot.apply(Change::RemoveOverride(decide.service)).unwrap();
+    assert_eq!(owner(&snapshot), ("a.example".into(), Rule::FirstClaim));
+}
+
+#[test]
+fn a_grant_that_grows_or_shrinks_moves_the_claim() {
+    let snapshot = after([
+        platform("a.example", &["acme"]),
+        platform("b.example", &["acme"]),
+        producer("a.example", "x", 1, vec![stable("a.example", "1.0.0")]),
+        producer("b.example", "x", 2, vec![stable("b.example", "1.0.0")]),
+        platform("b.example", &["acme.Ledger"]),
+    ]);
+    let claims = snapshot.service("acme.Ledger").unwrap();
+    assert_eq!(
+        (claims.owner().unwrap().platform.as_str(), claims.rule()),
+        ("b.example", Rule::LongestPrefix)
+    );
 }

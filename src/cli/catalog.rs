@@ -109,7 +109,7 @@ impl Listed {
 
 async fn platforms(client: &mut Client, platform: &str) -> Result<Listed, tonic::Status> {
     let mut items = pages(async |page_token| {
-        let request = pb::ListPlatformsRequest { page_size: PAGE, page_token };
+        let request = pb::ListPlatformsRequest { page_size: PAGE, page_token, ..Default::default() };
         let answer = client.list_platforms(request).await?.into_inner();
         Ok((answer.platforms, answer.next_page_token))
     })
@@ -130,7 +130,12 @@ async fn platforms(client: &mut Client, platform: &str) -> Result<Listed, tonic:
 async fn capabilities(client: &mut Client, platform: &str) -> Result<Listed, tonic::Status> {
     let parent = format!("platforms/{platform}");
     let items = pages(async |page_token| {
-        let request = pb::ListCapabilitiesRequest { parent: parent.clone(), page_size: PAGE, page_token };
+        let request = pb::ListCapabilitiesRequest {
+            parent: parent.clone(),
+            page_size: PAGE,
+            page_token,
+            ..Default::default()
+        };
         let answer = client.list_capabilities(request).await?.into_inner();
         Ok((answer.capabilities, answer.next_page_token))
     })
@@ -150,7 +155,12 @@ async fn capabilities(client: &mut Client, platform: &str) -> Result<Listed, ton
 async fn versions(client: &mut Client, platform: &str) -> Result<Listed, tonic::Status> {
     let parent = format!("platforms/{platform}/capabilities/-");
     let items = pages(async |page_token| {
-        let request = pb::ListVersionsRequest { parent: parent.clone(), page_size: PAGE, page_token };
+        let request = pb::ListVersionsRequest {
+            parent: parent.clone(),
+            page_size: PAGE,
+            page_token,
+            ..Default::default()
+        };
         let answer = client.list_versions(request).await?.into_inner();
         Ok((answer.versions, answer.next_page_token))
     })
@@ -172,7 +182,12 @@ async fn versions(client: &mut Client, platform: &str) -> Result<Listed, tonic::
 async fn producers(client: &mut Client, platform: &str) -> Result<Listed, tonic::Status> {
     let parent = format!("platforms/{platform}");
     let items = pages(async |page_token| {
-        let request = pb::ListProducersRequest { parent: parent.clone(), page_size: PAGE, page_token };
+        let request = pb::ListProducersRequest {
+            parent: parent.clone(),
+            page_size: PAGE,
+            page_token,
+            ..Default::default()
+        };
         let answer = client.list_producers(request).await?.into_inner();
         Ok((answer.producers, answer.next_page_token))
     })

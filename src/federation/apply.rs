@@ -4,6 +4,7 @@ use super::draft::Draft;
 use super::judge::Declaration;
 use super::state::State;
 use super::{Clock, Error, Receipt, Rules};
+use crate::access;
 use crate::catalog::{self, Snapshot};
 use crate::descriptors;
 use crate::model::{Identity, ProducerName};
@@ -36,6 +37,7 @@ pub(super) enum Task {
 /// Sole holder of the write handles.
 pub(super) struct Apply {
     pub(super) rules: Arc<Rules>,
+    pub(super) policy: access::Writer,
     pub(super) clock: Clock,
     pub(super) state: State,
     pub(super) catalog: catalog::Writer,

@@ -32,7 +32,7 @@ pub(super) struct Declaration {
 /// What is known while one registration is judged.
 pub(super) struct Case<'a> {
     pub(super) rules: &'a Rules,
-    pub(super) platform: &'a Platform,
+    pub(super) platform: Arc<Platform>,
     pub(super) snapshot: &'a Snapshot,
     pub(super) screened: Screened,
     pub(super) found: Vec<Violation>,
@@ -70,8 +70,8 @@ fn judge(
     registration: Registration,
     snapshot: &Snapshot,
 ) -> Result<Declaration, Vec<Violation>> {
-    let Registration { producer, identity, endpoints, offers, lease } = registration;
-    let Some(platform) = rules.policy.platforms().find(|platform| platform.name == producer.platform) else {
+    let Registration { producer, identity, endpoints, offers, lease, permanent: _ } = registration;
+    let Some(platform) = rules.policy.platform(&producer.platform) else {
         let message = format!("platform {} is not in the broker's configuration", producer.platform);
         return Err(vec![Violation::new("platform", "UNKNOWN_PLATFORM", message)]);
     };
@@ -146,7 +146,7 @@ impl Case<'_> {
 
     /// Whose certificate the broker must find when it dials.
     fn serving_identity(&mut self, written: Option<&str>, registrant: Option<&Identity>) -> Option<Identity> {
-        let domain = &self.platform.trust_domain;
+        let domain = &self.platform.trust_domain.clone();
         let identity = match (written, registrant) {
             (None, Some(registrant)) => return Some(registrant.clone()),
             (None, None) => {

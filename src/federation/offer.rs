@@ -54,8 +54,9 @@ pub(super) fn judge(case: &mut Case<'_>, path: &str, offer: Offer) -> (Version, 
         digest: descriptors::contract_digest(
             &services,
             described.as_ref().map(|described| &described.set),
-            None,
+            offer.parameter_schema.as_deref(),
         ),
+        parameter_schema: offer.parameter_schema.map(Into::into),
         services,
         description: offer.description,
         owner: offer.owner,
@@ -65,6 +66,8 @@ pub(super) fn judge(case: &mut Case<'_>, path: &str, offer: Offer) -> (Version, 
         sunset_time: offer.sunset_time,
         visibility: offer.visibility,
         slo: offer.slo,
+        traffic_weight: offer.traffic_weight,
+        facts: offer.facts,
     };
     case.found.extend(mutation(path, &version, case.snapshot));
     (version, described)

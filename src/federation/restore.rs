@@ -7,13 +7,13 @@ use super::offer::Described;
 use super::record::{self, Stored};
 use super::state::State;
 use super::{Clock, ROOM, Registrar, Rules, SCREENINGS, Settings, judge};
-use crate::access::Policy;
+use crate::access::{self, Policy};
 use crate::catalog::{self, Change, Snapshot};
 use crate::descriptors::{self, Set};
 use crate::lifecycle;
-use crate::model::{Digest, ProducerName, Registration, VersionName, Violation};
+use crate::model::{Digest, Platform, ProducerName, Registration, VersionName, Violation};
 use crate::store::{Contents, Record, Store};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
@@ -23,6 +23,8 @@ use tokio::time::Instant;
 pub struct Ground {
     /// Who may do what.
     pub policy: Arc<Policy>,
+    /// Changes who may do what, as manifests of platforms and grants say.
+    pub rules: access::Writer,
     /// The empty catalogue.
     pub catalog: (catalog::Writer, catalog::Reader),
     /// The index of descriptors.
@@ -43,8 +45,16 @@ pub struct Misconfigured(pub Vec<(ProducerName, Violation)>);
 
 /// Publishes what is known and begins to take registrations. To be called on a runtime.
 pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigured> {
-    let Ground { policy, catalog: (writer, reader), descriptors, store, contents, configured, clock } =
-        ground;
+    let Ground {
+        policy,
+        rules: policy_writer,
+        catalog: (writer, reader),
+        descriptors,
+        store,
+        contents,
+        configured,
+        clock,
+    } = ground;
     let names: BTreeSet<_> = configured.iter().map(|registration| registration.producer.clone()).collect();
     let limiter = Arc::new(Limiter::new(settings.quota.registrations_per_second));
     let rules = Arc::new(Rules { policy, settings, configured: names });
@@ -56,8 +66,15 @@ pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigu
     restore(&mut draft, &rules, contents);
 
     let (queue, requests) = mpsc::channel(QUEUE);
-    let mut apply =
-        Apply { rules: rules.clone(), clock, state: State::default(), catalog: writer, descriptors, store };
+    let mut apply = Apply {
+        rules: rules.clone(),
+        policy: policy_writer,
+        clock,
+        state: State::default(),
+        catalog: writer,
+        descriptors,
+        store,
+    };
     apply.publish(draft);
     lifecycle::spawn("registrations", apply.run(requests));
     let (room, screening) = (Arc::new(Semaphore::new(ROOM as usize)), Arc::new(Semaphore::new(SCREENINGS)));
@@ -65,11 +82,11 @@ pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigu
 }
 
 fn put_platforms(draft: &mut Draft<'_>, rules: &Rules) {
-    let platforms: BTreeMap<_, _> =
-        rules.policy.platforms().map(|platform| (&platform.name, platform)).collect();
-    for platform in platforms.into_values() {
+    let mut platforms = rules.policy.platforms();
+    platforms.sort_by(|a, b| a.name.cmp(&b.name));
+    for platform in platforms {
         // Putting a platform is never refused.
-        if let Ok(next) = draft.catalog.apply(Change::PutPlatform(platform.clone())) {
+        if let Ok(next) = draft.catalog.apply(Change::PutPlatform(Platform::clone(&platform))) {
             draft.catalog = next;
         }
     }

@@ -106,6 +106,13 @@ word!(
     is_id
 );
 word!(
+    /// A grant's id in its platform: `ledger`.
+    GrantId,
+    "grant id",
+    "a lower-case letter, then at most 62 lower-case letters, digits or inner hyphens",
+    is_id
+);
+word!(
     /// The full name of a gRPC service: `acme.ledger.v1.Ledger`.
     ServiceName,
     "service name",
@@ -216,6 +223,14 @@ resource!(
     "producer name",
     "platforms/{platform}/producers/{producer}",
     ["platforms" => platform: PlatformName, "producers" => producer: ProducerId],
+    read
+);
+resource!(
+    /// `platforms/{platform}/grants/{grant}`.
+    GrantName,
+    "grant name",
+    "platforms/{platform}/grants/{grant}",
+    ["platforms" => platform: PlatformName, "grants" => grant: GrantId],
     read
 );
 

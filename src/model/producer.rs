@@ -33,13 +33,20 @@ pub struct Producer {
 }
 
 /// How a fact came into the catalogue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+///
+/// Where two sources say different things of one version, the lesser in this order is in force: what the operator
+/// wrote down before what a program said, and what a server was seen to say last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// By `RegisterProducer`.
-    Registration,
     /// From the broker's configuration file.
     Configuration,
+    /// From manifests: platform as code.
+    Manifest,
+    /// By `RegisterProducer`.
+    Registration,
+    /// Read from the server itself, by reflection.
+    Discovery,
 }
 
 /// Where a producer listens.

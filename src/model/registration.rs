@@ -1,7 +1,8 @@
 //! What a producer declares, before it is judged.
 
-use super::{CapabilityId, Endpoint, Identity, ProducerName, ServiceName, Slo, Stage, Visibility};
+use super::{CapabilityId, Endpoint, Facts, Identity, ProducerName, ServiceName, Slo, Stage, Visibility};
 use jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The whole of what a producer offers.
@@ -18,6 +19,8 @@ pub struct Registration {
     pub offers: Vec<Offer>,
     /// The term it asks for; `None` is the broker's default.
     pub lease: Option<Duration>,
+    /// Whether it holds without a lease, until it is deregistered.
+    pub permanent: bool,
 }
 
 /// One version of a capability, as a producer declares it.
@@ -31,6 +34,11 @@ pub struct Offer {
     pub services: Vec<ServiceName>,
     /// A serialized `google.protobuf.FileDescriptorSet`; empty is "not describable".
     pub descriptor_set: Vec<u8>,
+    /// JSON Schema (2020-12) of its parameters.
+    pub parameter_schema: Option<String>,
+    /// Whether services and descriptors are to be read from the producers, by reflection. `services`, if any, say
+    /// which of theirs belong to it. Never from a registration.
+    pub discover: bool,
     /// What it is for.
     pub description: String,
     /// The team that owns it.
@@ -47,6 +55,10 @@ pub struct Offer {
     pub visibility: Visibility,
     /// What the owner promises.
     pub slo: Slo,
+    /// Its share of calls that ask for no version, 1 to 1000.
+    pub traffic_weight: Option<u16>,
+    /// What else the owner says.
+    pub facts: Arc<Facts>,
 }
 
 /// A term for which a registration holds.

@@ -1,9 +1,10 @@
 //! Platforms, and the immutable contracts they offer.
 
-use super::{Digest, PlatformName, ServiceName, ServicePrefix, TrustDomain, VersionName};
+use super::{Digest, Facts, PlatformName, ServiceName, ServicePrefix, TrustDomain, VersionName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A registry of capabilities run by one organisation.
@@ -28,7 +29,10 @@ pub struct Version {
     pub services: Vec<ServiceName>,
     /// Content address of its descriptor set; `None` is "routable, not describable".
     pub descriptors: Option<Digest>,
-    /// Digest of the contract: services and descriptor closure.
+    /// JSON Schema (2020-12) of its parameters.
+    #[serde(default)]
+    pub parameter_schema: Option<Arc<str>>,
+    /// Digest of the contract: services, descriptor closure, parameter schema.
     pub digest: Digest,
     /// What it is for.
     pub description: String,
@@ -46,6 +50,12 @@ pub struct Version {
     pub visibility: Visibility,
     /// What the owner promises.
     pub slo: Slo,
+    /// Its share of calls that ask for no version, 1 to 1000, among the versions of the service that say one.
+    #[serde(default)]
+    pub traffic_weight: Option<u16>,
+    /// What else its owner says; shared, because most versions say little.
+    #[serde(default = "Facts::none", skip_serializing_if = "Facts::is_none")]
+    pub facts: Arc<Facts>,
 }
 
 /// How far a version is in its life.

@@ -4,14 +4,28 @@ use super::{Change, Contents, Record, Table};
 use bytes::Bytes;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
-/// The format that this program writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 1;
+/// The format that this program writes, and the newest that it reads. Format 1 had only `producers` and `descriptors`.
+pub(super) const FORMAT: u32 = 2;
 
 type Bytewise = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
-const PRODUCERS: Bytewise = TableDefinition::new("producers");
-const DESCRIPTORS: Bytewise = TableDefinition::new("descriptors");
 const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
+
+const TABLES: [Table; 6] =
+    [Table::Producers, Table::Descriptors, Table::Contracts, Table::Claims, Table::Resources, Table::Usage];
+
+impl Table {
+    fn definition(self) -> Bytewise {
+        TableDefinition::new(match self {
+            Table::Producers => "producers",
+            Table::Descriptors => "descriptors",
+            Table::Contracts => "contracts",
+            Table::Claims => "claims",
+            Table::Resources => "resources",
+            Table::Usage => "usage",
+        })
+    }
+}
 
 /// Lays the tables of a new file.
 pub(super) fn lay(database: &Database, epoch: u64) -> Result<(), redb::Error> {
@@ -21,9 +35,20 @@ pub(super) fn lay(database: &Database, epoch: u64) -> Result<(), redb::Error> {
         meta.insert("format", u64::from(FORMAT))?;
         meta.insert("epoch", epoch)?;
         meta.insert("sequence", 0)?;
-        transaction.open_table(PRODUCERS)?;
-        transaction.open_table(DESCRIPTORS)?;
+        for table in TABLES {
+            transaction.open_table(table.definition())?;
+        }
     }
+    Ok(transaction.commit()?)
+}
+
+/// Brings a file of an older format to this one; what it holds stays.
+pub(super) fn upgrade(database: &Database) -> Result<(), redb::Error> {
+    let transaction = begin(database)?;
+    for table in TABLES {
+        transaction.open_table(table.definition())?;
+    }
+    transaction.open_table(META)?.insert("format", u64::from(FORMAT))?;
     Ok(transaction.commit()?)
 }
 
@@ -47,11 +72,17 @@ pub(super) fn sequence(database: &Database) -> Result<u64, redb::Error> {
 pub(super) fn read(database: &Database) -> Result<Contents, redb::Error> {
     let transaction = database.begin_read()?;
     let meta = transaction.open_table(META)?;
+    let all =
+        |table: Table| -> Result<_, redb::Error> { records(&transaction.open_table(table.definition())?) };
     Ok(Contents {
         epoch: number(&meta, "epoch")?,
         sequence: number(&meta, "sequence")?,
-        producers: records(&transaction.open_table(PRODUCERS)?)?,
-        descriptors: records(&transaction.open_table(DESCRIPTORS)?)?,
+        producers: all(Table::Producers)?,
+        descriptors: all(Table::Descriptors)?,
+        contracts: all(Table::Contracts)?,
+        claims: all(Table::Claims)?,
+        resources: all(Table::Resources)?,
+        usage: all(Table::Usage)?,
     })
 }
 
@@ -63,31 +94,21 @@ pub(super) fn write<'a>(
 ) -> Result<u64, redb::Error> {
     let transaction = begin(database)?;
     let mut sequence = last;
-    {
-        let mut producers = transaction.open_table(PRODUCERS)?;
-        let mut descriptors = transaction.open_table(DESCRIPTORS)?;
-        for changes in commits {
-            sequence += 1;
-            for change in changes {
-                let table = match change {
-                    Change::Put { table, .. } | Change::Delete { table, .. } => table,
-                };
-                let table = match table {
-                    Table::Producers => &mut producers,
-                    Table::Descriptors => &mut descriptors,
-                };
-                match change {
-                    Change::Put { key, value, .. } => {
-                        table.insert(key.as_slice(), stamped(sequence, value).as_slice())?;
-                    }
-                    Change::Delete { key, .. } => {
-                        table.remove(key.as_slice())?;
-                    }
+    for changes in commits {
+        sequence += 1;
+        for change in changes {
+            match change {
+                Change::Put { table, key, value } => {
+                    let stamped = stamped(sequence, value);
+                    transaction.open_table(table.definition())?.insert(key.as_slice(), stamped.as_slice())?;
+                }
+                Change::Delete { table, key } => {
+                    transaction.open_table(table.definition())?.remove(key.as_slice())?;
                 }
             }
         }
-        transaction.open_table(META)?.insert("sequence", sequence)?;
     }
+    transaction.open_table(META)?.insert("sequence", sequence)?;
     transaction.commit()?;
     Ok(sequence)
 }

@@ -3,8 +3,8 @@
 use super::pb::portolan::catalog::v1 as pb;
 use super::time::{duration, parse_duration, timestamp};
 use crate::model::{
-    CapabilityName, Endpoint, Freshness, Platform, Producer, ProducerName, Slo, Source, Stage, Version,
-    VersionName, Visibility,
+    Availability, CapabilityName, Endpoint, Freshness, Platform, Producer, ProducerName, Requirement, Slo,
+    Source, Stage, Version, VersionName, Visibility,
 };
 use std::time::Duration;
 
@@ -34,8 +34,13 @@ pub fn capability<'a>(
     }
 }
 
-/// A version, with those who serve it.
-pub fn version<'a>(version: &Version, producers: impl IntoIterator<Item = &'a ProducerName>) -> pb::Version {
+/// A version, with those who serve it and those who say so, the one in force first.
+pub fn version<'a>(
+    version: &Version,
+    producers: impl IntoIterator<Item = &'a ProducerName>,
+    sources: impl IntoIterator<Item = Source>,
+) -> pb::Version {
+    let facts = &version.facts;
     pb::Version {
         name: version.name.to_string(),
         version: version.name.version.to_string(),
@@ -51,6 +56,18 @@ pub fn version<'a>(version: &Version, producers: impl IntoIterator<Item = &'a Pr
         digest: version.digest.to_string(),
         describable: version.descriptors.is_some(),
         producers: strings(producers),
+        labels: facts.labels.clone().into_iter().collect(),
+        parameter_schema: version.parameter_schema.as_deref().unwrap_or_default().to_owned(),
+        replacement: facts.replacement.as_ref().map(ToString::to_string).unwrap_or_default(),
+        availability: availability(facts.availability).into(),
+        traffic_weight: version.traffic_weight.unwrap_or_default().into(),
+        depends_on: facts.depends_on.iter().map(requirement).collect(),
+        prerequisites: facts.prerequisites.iter().map(requirement).collect(),
+        on_call: facts.on_call.clone(),
+        support_tier: facts.support_tier.clone(),
+        cost_unit: facts.cost_unit.clone(),
+        obligations: facts.obligations.clone(),
+        sources: sources.into_iter().map(|said| source(said).into()).collect(),
     }
 }
 
@@ -93,6 +110,33 @@ pub fn parse_stage(stage: i32) -> Option<Stage> {
         pb::Stage::Deprecated => Some(Stage::Deprecated),
         pb::Stage::Retired => Some(Stage::Retired),
     }
+}
+
+/// An availability on the wire.
+pub fn availability(availability: Availability) -> pb::Availability {
+    match availability {
+        Availability::Open => pb::Availability::Unspecified,
+        Availability::NoNew => pb::Availability::NoNew,
+        Availability::NoUpdate => pb::Availability::NoUpdate,
+        Availability::DeleteOnly => pb::Availability::DeleteOnly,
+    }
+}
+
+/// An availability from the wire; `None` if it is not known.
+pub fn parse_changes(availability: i32) -> Option<Availability> {
+    Some(match pb::Availability::try_from(availability).ok()? {
+        pb::Availability::Unspecified => Availability::Open,
+        pb::Availability::NoNew => Availability::NoNew,
+        pb::Availability::NoUpdate => Availability::NoUpdate,
+        pb::Availability::DeleteOnly => Availability::DeleteOnly,
+    })
+}
+
+/// A requirement on the wire; the range of any version is empty.
+pub fn requirement(requirement: &Requirement) -> pb::Requirement {
+    let any = requirement.range == semver::VersionReq::STAR;
+    let range = if any { String::new() } else { requirement.range.to_string() };
+    pb::Requirement { capability: requirement.capability.to_string(), range }
 }
 
 /// A freshness on the wire.
@@ -140,10 +184,13 @@ pub fn endpoint(endpoint: &Endpoint) -> pb::Endpoint {
     }
 }
 
-fn source(source: Source) -> pb::Source {
+/// A source on the wire.
+pub fn source(source: Source) -> pb::Source {
     match source {
-        Source::Registration => pb::Source::Registration,
         Source::Configuration => pb::Source::Configuration,
+        Source::Manifest => pb::Source::Manifest,
+        Source::Registration => pb::Source::Registration,
+        Source::Discovery => pb::Source::Discovery,
     }
 }
 

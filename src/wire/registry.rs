@@ -1,11 +1,11 @@
 //! Registrations and leases, to and from `portolan.registry.v1`.
 
-use super::catalog::{parse_availability, parse_latency, parse_stage};
+use super::catalog::{parse_availability, parse_changes, parse_latency, parse_stage};
 use super::pb::portolan::{catalog::v1 as catalog, registry::v1 as pb};
 use super::time::{duration, parse_duration, parse_timestamp, timestamp};
 use crate::model::{
-    Address, CapabilityId, Endpoint, Offer, PlatformName, ProducerId, ProducerName, Registration,
-    ServiceName, Slo, Stage, Violation, Visibility,
+    Address, CapabilityId, CapabilityName, Endpoint, Facts, Offer, PlatformName, ProducerId, ProducerName,
+    Registration, Requirement, ServiceName, Slo, Stage, VersionName, Violation, Visibility,
 };
 use jiff::Timestamp;
 use std::fmt::Display;
@@ -29,6 +29,7 @@ pub fn parse(request: pb::RegisterProducerRequest) -> Result<Registration, Vec<V
                 endpoints,
                 offers,
                 lease: lease.flatten(),
+                permanent: request.permanent,
             })
         }
         _ => Err(found.0),
@@ -44,6 +45,8 @@ pub fn request(registration: &Registration) -> pb::RegisterProducerRequest {
         versions: registration.offers.iter().map(capability_version).collect(),
         identity: registration.identity.clone().unwrap_or_default(),
         lease_duration: registration.lease.map(duration),
+        validate_only: false,
+        permanent: registration.permanent,
     }
 }
 
@@ -52,7 +55,9 @@ pub fn lease(id: String, term: Duration, expires: Timestamp) -> pb::Lease {
     pb::Lease { id, duration: Some(duration(term)), expire_time: Some(timestamp(expires)) }
 }
 
-fn capability_version(offer: &Offer) -> pb::CapabilityVersion {
+/// A version on the wire, as a producer declares it.
+pub fn capability_version(offer: &Offer) -> pb::CapabilityVersion {
+    let facts = &offer.facts;
     pb::CapabilityVersion {
         capability: offer.capability.to_string(),
         version: offer.version.to_string(),
@@ -66,10 +71,21 @@ fn capability_version(offer: &Offer) -> pb::CapabilityVersion {
         sunset_time: offer.sunset_time.map(timestamp),
         visibility: super::catalog::visibility(&offer.visibility),
         slo: super::catalog::slo(offer.slo),
+        labels: facts.labels.clone().into_iter().collect(),
+        parameter_schema: offer.parameter_schema.clone().unwrap_or_default(),
+        replacement: facts.replacement.as_ref().map(ToString::to_string).unwrap_or_default(),
+        availability: super::catalog::availability(facts.availability).into(),
+        traffic_weight: offer.traffic_weight.unwrap_or_default().into(),
+        depends_on: facts.depends_on.iter().map(super::catalog::requirement).collect(),
+        prerequisites: facts.prerequisites.iter().map(super::catalog::requirement).collect(),
+        on_call: facts.on_call.clone(),
+        support_tier: facts.support_tier.clone(),
+        cost_unit: facts.cost_unit.clone(),
+        obligations: facts.obligations.clone(),
     }
 }
 
-fn parse_endpoint(found: &mut Found, path: &str, endpoint: catalog::Endpoint) -> Option<Endpoint> {
+pub(super) fn parse_endpoint(found: &mut Found, path: &str, endpoint: catalog::Endpoint) -> Option<Endpoint> {
     let address =
         found.read(&format!("{path}.address"), "INVALID_ADDRESS", Address::parse(&endpoint.address));
     let weight = u16::try_from(endpoint.weight).ok().filter(|weight| *weight <= 1000);
@@ -77,24 +93,29 @@ fn parse_endpoint(found: &mut Found, path: &str, endpoint: catalog::Endpoint) ->
     Some(Endpoint { address: address?, locality: endpoint.locality.into(), weight: weight?.max(1) })
 }
 
-fn parse_offer(found: &mut Found, path: &str, offer: pb::CapabilityVersion) -> Option<Offer> {
+pub(super) fn parse_offer(found: &mut Found, path: &str, mut offer: pb::CapabilityVersion) -> Option<Offer> {
     let at = |field: &str| format!("{path}.{field}");
     let capability = found.read(&at("capability"), "INVALID_NAME", CapabilityId::parse(&offer.capability));
     let version = found.read(&at("version"), "INVALID_VERSION", parse_version(&offer.version));
-    let services = found.each(&at("services"), offer.services, |found, path, name| {
+    let services = found.each(&at("services"), std::mem::take(&mut offer.services), |found, path, name| {
         found.read(path, "INVALID_NAME", ServiceName::parse(&name))
     });
     let stage = found.stage(&at("stage"), offer.stage);
     let deprecation_time = found.time(&at("deprecation_time"), offer.deprecation_time);
     let sunset_time = found.time(&at("sunset_time"), offer.sunset_time);
     let visibility = parse_visibility(found, &at("visibility"), &offer.visibility);
-    let promise = offer.slo.unwrap_or_default();
+    let promise = offer.slo.take().unwrap_or_default();
+    let weight = u16::try_from(offer.traffic_weight).ok().filter(|weight| *weight <= 1000);
+    let weight = found.need(&at("traffic_weight"), weight, "a weight is 1 to 1000; 0 is \"no split\"");
+    let facts = parse_facts(found, path, &mut offer);
     let latency = found.read(&at("slo.latency_p99"), "INVALID_DURATION", parse_latency(promise.latency_p99));
     Some(Offer {
         capability: capability?,
         version: version?,
         services: services?,
-        descriptor_set: offer.descriptor_set.into(),
+        descriptor_set: std::mem::take(&mut offer.descriptor_set).into(),
+        parameter_schema: Some(offer.parameter_schema).filter(|schema| !schema.is_empty()),
+        discover: false,
         description: offer.description,
         owner: offer.owner,
         contact: offer.contact,
@@ -106,7 +127,51 @@ fn parse_offer(found: &mut Found, path: &str, offer: pb::CapabilityVersion) -> O
             availability_percent: parse_availability(promise.availability_percent),
             latency_p99: latency?,
         },
+        traffic_weight: Some(weight?).filter(|weight| *weight != 0),
+        facts: facts?.shared(),
     })
+}
+
+/// What an owner says beyond the contract; texts are judged by whoever takes the registration.
+fn parse_facts(found: &mut Found, path: &str, offer: &mut pb::CapabilityVersion) -> Option<Facts> {
+    let at = |field: &str| format!("{path}.{field}");
+    let replacement = Some(offer.replacement.as_str()).filter(|name| !name.is_empty());
+    let replacement =
+        found.read(&at("replacement"), "INVALID_NAME", replacement.map(VersionName::parse).transpose());
+    let availability =
+        found.need(&at("availability"), parse_changes(offer.availability), "it is no availability");
+    let depends_on = found.each(&at("depends_on"), std::mem::take(&mut offer.depends_on), parse_requirement);
+    let prerequisites =
+        found.each(&at("prerequisites"), std::mem::take(&mut offer.prerequisites), parse_requirement);
+    Some(Facts {
+        labels: std::mem::take(&mut offer.labels).into_iter().collect(),
+        replacement: replacement?,
+        availability: availability?,
+        depends_on: depends_on?,
+        prerequisites: prerequisites?,
+        on_call: std::mem::take(&mut offer.on_call),
+        support_tier: std::mem::take(&mut offer.support_tier),
+        cost_unit: std::mem::take(&mut offer.cost_unit),
+        obligations: std::mem::take(&mut offer.obligations),
+    })
+}
+
+fn parse_requirement(found: &mut Found, path: &str, need: catalog::Requirement) -> Option<Requirement> {
+    let capability =
+        found.read(&format!("{path}.capability"), "INVALID_NAME", CapabilityName::parse(&need.capability));
+    let range = found.read(&format!("{path}.range"), "INVALID_RANGE", parse_range(&need.range));
+    Some(Requirement { capability: capability?, range: range? })
+}
+
+/// A semver range; empty is any version.
+pub fn parse_range(text: &str) -> Result<semver::VersionReq, String> {
+    let quoted: String = text.chars().take(80).collect();
+    match text.trim() {
+        "" => Ok(semver::VersionReq::STAR),
+        text if text.len() > 256 => Err(format!("{quoted:?}… is longer than 256 characters")),
+        text => semver::VersionReq::parse(text)
+            .map_err(|e| format!("{quoted:?} is not a semver range such as \"^1.2\" or \">=1.2, <3\": {e}")),
+    }
 }
 
 fn parse_version(text: &str) -> Result<semver::Version, String> {
@@ -128,21 +193,26 @@ fn parse_visibility(found: &mut Found, path: &str, names: &[String]) -> Option<V
 
 /// The violations found so far.
 #[derive(Default)]
-struct Found(Vec<Violation>);
+pub(super) struct Found(pub(super) Vec<Violation>);
 
 impl Found {
     /// The value, or its error is noted.
-    fn read<T, E: Display>(&mut self, path: &str, reason: &'static str, value: Result<T, E>) -> Option<T> {
+    pub(super) fn read<T, E: Display>(
+        &mut self,
+        path: &str,
+        reason: &'static str,
+        value: Result<T, E>,
+    ) -> Option<T> {
         value.map_err(|e| self.0.push(Violation::new(path, reason, e.to_string()))).ok()
     }
 
     /// The value, or its absence is noted.
-    fn need<T>(&mut self, path: &str, value: Option<T>, rule: &str) -> Option<T> {
+    pub(super) fn need<T>(&mut self, path: &str, value: Option<T>, rule: &str) -> Option<T> {
         self.read(path, "OUT_OF_RANGE", value.ok_or(rule))
     }
 
     /// All items, or `None` if one of them cannot be read; each is judged.
-    fn each<T, U>(
+    pub(super) fn each<T, U>(
         &mut self,
         path: &str,
         items: Vec<T>,
@@ -197,10 +267,28 @@ mod tests {
                     availability_percent: 99.9,
                     latency_p99: Some(prost_types::Duration { seconds: 0, nanos: 5 }),
                 }),
+                labels: [("tier".to_owned(), "gold".to_owned())].into(),
+                parameter_schema: "{}".into(),
+                replacement: "platforms/payments.example/capabilities/ledger/versions/2.0.0".into(),
+                availability: catalog::Availability::NoNew.into(),
+                traffic_weight: 90,
+                depends_on: vec![need("^1.2")],
+                prerequisites: vec![need("")],
+                on_call: "pager".into(),
+                support_tier: "gold".into(),
+                cost_unit: "call".into(),
+                obligations: vec!["gdpr".into()],
             }],
             identity: "spiffe://payments.example/ledger".into(),
             lease_duration: Some(prost_types::Duration { seconds: 20, nanos: 0 }),
+            validate_only: false,
+            permanent: true,
         }
+    }
+
+    fn need(range: &str) -> catalog::Requirement {
+        let capability = "platforms/data.example/capabilities/kv".into();
+        catalog::Requirement { capability, range: range.into() }
     }
 
     #[test]

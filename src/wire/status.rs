@@ -15,6 +15,7 @@ pub fn condition(condition: &Condition) -> pb::Condition {
         since: Some(timestamp(condition.since)),
         observe_time: Some(timestamp(condition.observed)),
         freshness: freshness(condition.freshness).into(),
+        r#type: String::new(),
     }
 }
 

@@ -66,7 +66,8 @@ impl World {
     }
 
     async fn platforms(&self, who: &str, size: i32, token: &str) -> Result<(Vec<String>, String), Status> {
-        let message = pb::ListPlatformsRequest { page_size: size, page_token: token.into() };
+        let message =
+            pb::ListPlatformsRequest { page_size: size, page_token: token.into(), ..Default::default() };
         let found = self.catalog.list_platforms(self.ask(who, message)).await?.into_inner();
         Ok((found.platforms.into_iter().map(|p| p.name).collect(), found.next_page_token))
     }
@@ -78,8 +79,12 @@ impl World {
         size: i32,
         token: &str,
     ) -> Result<(Vec<String>, String), Status> {
-        let message =
-            pb::ListCapabilitiesRequest { parent: parent.into(), page_size: size, page_token: token.into() };
+        let message = pb::ListCapabilitiesRequest {
+            parent: parent.into(),
+            page_size: size,
+            page_token: token.into(),
+            ..Default::default()
+        };
         let found = self.catalog.list_capabilities(self.ask(who, message)).await?.into_inner();
         Ok((found.capabilities.into_iter().map(|c| c.name).collect(), found.next_page_token))
     }
@@ -91,8 +96,12 @@ impl World {
         size: i32,
         token: &str,
     ) -> Result<(Vec<String>, String), Status> {
-        let message =
-            pb::ListVersionsRequest { parent: parent.into(), page_size: size, page_token: token.into() };
+        let message = pb::ListVersionsRequest {
+            parent: parent.into(),
+            page_size: size,
+            page_token: token.into(),
+            ..Default::default()
+        };
         let found = self.catalog.list_versions(self.ask(who, message)).await?.into_inner();
         Ok((found.versions.into_iter().map(|v| v.name).collect(), found.next_page_token))
     }
@@ -104,8 +113,12 @@ impl World {
         size: i32,
         token: &str,
     ) -> Result<(Vec<String>, String), Status> {
-        let message =
-            pb::ListProducersRequest { parent: parent.into(), page_size: size, page_token: token.into() };
+        let message = pb::ListProducersRequest {
+            parent: parent.into(),
+            page_size: size,
+            page_token: token.into(),
+            ..Default::default()
+        };
         let found = self.catalog.list_producers(self.ask(who, message)).await?.into_inner();
         Ok((found.producers.into_iter().map(|p| p.name).collect(), found.next_page_token))
     }
@@ -126,6 +139,7 @@ fn declared(sketches: &[Sketch]) -> Vec<(ProducerName, Vec<Version>)> {
             name: VersionName::parse(&version).unwrap(),
             services: vec!["acme.v1.X".parse().unwrap()],
             descriptors: None,
+            parameter_schema: None,
             digest: Digest::of(version.as_bytes()),
             description: version.clone(),
             owner: "o".into(),
@@ -138,6 +152,8 @@ fn declared(sketches: &[Sketch]) -> Vec<(ProducerName, Vec<Version>)> {
                 platforms: audience.iter().map(|i| PLATFORMS[*i].parse().unwrap()).collect(),
             },
             slo: Slo::default(),
+            traffic_weight: None,
+            facts: Default::default(),
         };
         match producers.iter_mut().find(|(other, _)| *other == name) {
             Some((_, versions)) => versions.push(version),

@@ -26,7 +26,7 @@ impl View<'_> {
     pub(super) fn show_version(&self, offering: &Offering) -> pb::Version {
         let version = &offering.version;
         let producers = offering.producers.iter().map(|producer| &producer.name);
-        let mut shown = wire::version(version, producers);
+        let mut shown = wire::version(version, producers, offering.sources());
         if !self.policy.speaks_for(self.caller, &version.name.platform) {
             let own =
                 |name: &String| name == "*" || self.caller.platforms.iter().any(|own| own.as_str() == name);

@@ -1,7 +1,7 @@
 //! What a producer sees on the wire.
 
 use super::*;
-use crate::access::Policy;
+use crate::access::{self, Policy};
 use crate::federation::{Ground, Settings, start};
 use crate::model::{Identity, Platform, TrustDomain};
 use crate::store::Store;
@@ -24,14 +24,17 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let (store, contents) = Store::open(folder.path(), Timestamp::UNIX_EPOCH).unwrap();
         let own = descriptors::Set::screen(&[], &descriptors::Limits::default()).unwrap();
-        let policy = Arc::new(Policy::new(["a.example", "b.example"].map(|name| Platform {
+        let platforms = ["a.example", "b.example"].map(|name| Platform {
             name: name.parse().unwrap(),
             display_name: String::new(),
             trust_domain: TrustDomain::parse(name).unwrap(),
             service_prefixes: vec!["acme".parse().unwrap()],
-        })));
+        });
+        let (rules, policy) = access::policy(platforms, []);
+        let policy = Arc::new(policy);
         let ground = Ground {
             policy: policy.clone(),
+            rules,
             catalog: catalogue::catalog(),
             descriptors: descriptors::index(&own).0,
             store,

@@ -44,6 +44,7 @@ fn platform(status: &PlatformStatus) -> pb::PlatformStatus {
         degraded: count(State::Degraded),
         not_serving: count(State::NotServing),
         unknown: count(State::Unknown),
+        conditions: Vec::new(),
     }
 }
 

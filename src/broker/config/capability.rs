@@ -3,7 +3,9 @@
 use super::platform::Platform;
 use super::reader::{Field, Table};
 use super::schema;
-use crate::model::{CapabilityId, Offer, PlatformName, ServiceName, ServicePrefix, Slo, Stage, Visibility};
+use crate::model::{
+    CapabilityId, Facts, Offer, PlatformName, ServiceName, ServicePrefix, Slo, Stage, Visibility,
+};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use std::cell::RefCell;
@@ -69,6 +71,8 @@ impl Capability {
             version: self.version.clone(),
             services: self.services.clone(),
             descriptor_set: self.descriptor_set.clone().unwrap_or_default(),
+            parameter_schema: None,
+            discover: false,
             description: self.description.clone(),
             owner: self.owner.clone(),
             contact: self.contact.clone(),
@@ -77,6 +81,8 @@ impl Capability {
             sunset_time: self.sunset_time,
             visibility: self.visibility.clone(),
             slo: Slo { availability_percent: self.availability_percent, latency_p99: self.latency_p99 },
+            traffic_weight: None,
+            facts: Facts::none(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::nearest::nearest;
 use super::reader::{Field, Table};
 use super::trust::Domains;
-use crate::model::{self, PlatformName, ServiceName, ServicePrefix};
+use crate::model::{self, Identity, PlatformName, ServiceName, ServicePrefix};
 use schemars::JsonSchema;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,6 +82,19 @@ pub(super) fn platforms(root: &Table<'_>, domains: &Domains) -> Platforms {
         Some(platform)
     });
     Platforms { read, known: known.into_inner() }
+}
+
+/// An identity of a trust domain of the file.
+pub(super) fn operator(field: &Field<'_>, domains: &Domains) -> Option<Identity> {
+    let fix = "write a SPIFFE id, such as \"spiffe://hub.example/operator\"";
+    let identity = field.parsed(Identity::parse_spiffe, fix)?;
+    if domains.names.contains(&identity.trust_domain) {
+        return Some(identity);
+    }
+    field.fault(
+        format!("{} is not declared in [[trust_domains]]", identity.trust_domain),
+        "only who can be verified can operate the broker: declare its trust domain",
+    )
 }
 
 fn prefix(field: &Field<'_>) -> Option<ServicePrefix> {

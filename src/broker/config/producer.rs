@@ -58,6 +58,7 @@ impl Producer {
             endpoints: self.endpoints.iter().map(endpoint).collect(),
             offers: self.capabilities.iter().map(Capability::offer).collect(),
             lease: None,
+            permanent: false,
         }
     }
 }

@@ -136,6 +136,7 @@ fn declaration(role: &Role, port: u16) -> anyhow::Result<RegisterProducerRequest
             availability_percent: 99.9,
             latency_p99: Some(Duration::from_millis(50).try_into()?),
         }),
+        ..Default::default()
     };
     Ok(RegisterProducerRequest {
         platform: role.domain.into(),
@@ -148,6 +149,7 @@ fn declaration(role: &Role, port: u16) -> anyhow::Result<RegisterProducerRequest
         versions: vec![version],
         identity: String::new(),
         lease_duration: Some(LEASE.try_into()?),
+        ..Default::default()
     })
 }
 

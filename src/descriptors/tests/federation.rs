@@ -59,6 +59,7 @@ fn version(platform: usize, number: usize, set: &Set) -> Version {
         name: VersionName::parse(&name).unwrap(),
         services: Vec::new(),
         descriptors: Some(set.digest()),
+        parameter_schema: None,
         digest: set.digest(),
         description: String::new(),
         owner: String::new(),
@@ -68,6 +69,8 @@ fn version(platform: usize, number: usize, set: &Set) -> Version {
         sunset_time: None,
         visibility: Visibility::everyone(),
         slo: Slo::default(),
+        traffic_weight: None,
+        facts: Default::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A broker's registry with two organisations, on a data directory of its own.
 
-use crate::access::Policy;
+use crate::access;
 use crate::catalog;
 use crate::descriptors::{self, Limits, Set};
 use crate::federation::{Error, Ground, Misconfigured, Receipt, Registrar, Settings, start};
@@ -59,8 +59,10 @@ impl Hub {
         let (store, contents) = Store::open(folder.path(), epoch()).unwrap();
         let (writer, reader) = catalog::catalog();
         let (index, described) = descriptors::index(&Set::screen(&[], &Limits::default()).unwrap());
+        let (rules, policy) = access::policy(plan.platforms, []);
         let ground = Ground {
-            policy: Arc::new(Policy::new(plan.platforms)),
+            policy: Arc::new(policy),
+            rules,
             catalog: (writer, reader.clone()),
             descriptors: index,
             store: store.clone(),
@@ -161,6 +163,7 @@ pub(super) fn declare(id: &str, offers: impl IntoIterator<Item = Offer>) -> Regi
         endpoints: vec![endpoint("10.0.0.1:50051")],
         offers: offers.into_iter().collect(),
         lease: None,
+        permanent: false,
     }
 }
 
@@ -176,6 +179,8 @@ pub(super) fn offer(capability: &str, version: &str) -> Offer {
         version: version.parse().unwrap(),
         services: vec![format!("{package}.Api").parse().unwrap()],
         descriptor_set: set(&package, &["Get"]),
+        parameter_schema: None,
+        discover: false,
         description: "what it is for".into(),
         owner: "team".into(),
         contact: "team@payments.example".into(),
@@ -184,6 +189,8 @@ pub(super) fn offer(capability: &str, version: &str) -> Offer {
         sunset_time: None,
         visibility: Visibility::everyone(),
         slo: Slo::default(),
+        traffic_weight: None,
+        facts: Default::default(),
     }
 }
 

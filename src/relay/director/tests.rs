@@ -46,6 +46,7 @@ impl World {
             name: VersionName::parse(&name).unwrap(),
             services: vec![ServiceName::parse(SERVICE).unwrap()],
             descriptors: None,
+            parameter_schema: None,
             digest: Digest::of(b""),
             description: String::new(),
             owner: "o".into(),
@@ -55,6 +56,8 @@ impl World {
             sunset_time: None,
             visibility: Visibility::everyone(),
             slo: Slo::default(),
+            traffic_weight: None,
+            facts: Default::default(),
         };
         let mut producer = Producer {
             name: ProducerName::parse(&format!("platforms/a.example/producers/{id}")).unwrap(),

@@ -102,6 +102,7 @@ fn version(number: &str, stage: Stage) -> Version {
         digest: Digest::of(number.as_bytes()),
         services: vec![ServiceName::parse("acme.Ledger").unwrap()],
         descriptors: None,
+        parameter_schema: None,
         description: String::new(),
         owner: "o".into(),
         contact: "c".into(),
@@ -110,6 +111,8 @@ fn version(number: &str, stage: Stage) -> Version {
         sunset_time: None,
         visibility: Visibility::default(),
         slo: Slo::default(),
+        traffic_weight: None,
+        facts: Default::default(),
     }
 }
 

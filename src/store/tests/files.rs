@@ -61,6 +61,32 @@ async fn a_value_that_is_too_large_is_refused_alone() {
     assert_eq!(store.commit(vec![put("a", "1")]).await.unwrap(), 1);
 }
 
+#[tokio::test]
+async fn a_file_of_the_first_format_is_brought_to_this_one_and_keeps_what_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(folder.path(), now()).unwrap();
+    store.commit(vec![put("x", "kept")]).await.unwrap();
+    store.close().await;
+    let database = redb::Database::create(folder.path().join(file::NAME)).unwrap();
+    let transaction = database.begin_write().unwrap();
+    for table in ["contracts", "claims", "resources", "usage"] {
+        let table: redb::TableDefinition<&[u8], &[u8]> = redb::TableDefinition::new(table);
+        assert!(transaction.delete_table(table).unwrap());
+    }
+    let meta: redb::TableDefinition<&str, u64> = redb::TableDefinition::new("meta");
+    transaction.open_table(meta).unwrap().insert("format", 1).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+
+    let (store, contents) = Store::open(folder.path(), now()).unwrap();
+    assert_eq!((contents.producers.len(), contents.sequence), (1, 1));
+    let change = Change::Put { table: Table::Contracts, key: b"c".to_vec(), value: "1".into() };
+    store.commit(vec![change]).await.unwrap();
+    store.close().await;
+    let (_, contents) = Store::open(folder.path(), now()).unwrap();
+    assert_eq!((contents.producers.len(), contents.contracts.len()), (1, 1));
+}
+
 #[test]
 fn a_file_of_a_newer_format_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -68,12 +94,12 @@ fn a_file_of_a_newer_format_is_refused_and_left_alone() {
     let database = redb::Database::create(&path).unwrap();
     let transaction = database.begin_write().unwrap();
     let meta: redb::TableDefinition<&str, u64> = redb::TableDefinition::new("meta");
-    transaction.open_table(meta).unwrap().insert("format", 2).unwrap();
+    transaction.open_table(meta).unwrap().insert("format", 3).unwrap();
     transaction.commit().unwrap();
     drop(database);
     let before = fs::read(&path).unwrap();
     let error = Store::open(folder.path(), now()).unwrap_err();
-    assert!(matches!(error, Error::NewerFormat { found: 2, known: 1, .. }), "{error}");
+    assert!(matches!(error, Error::NewerFormat { found: 3, known: 2, .. }), "{error}");
     assert_eq!(fs::read(&path).unwrap().len(), before.len());
 }
 

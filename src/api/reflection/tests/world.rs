@@ -118,6 +118,7 @@ impl World {
             name: name.clone(),
             services: vec![offer.service.parse().unwrap()],
             descriptors: Some(set.digest()).filter(|_| !bytes.is_empty()),
+            parameter_schema: None,
             digest: set.digest(),
             description: String::new(),
             owner: "o".into(),
@@ -130,6 +131,8 @@ impl World {
                 platforms: offer.visible_to.iter().filter_map(|name| name.parse().ok()).collect(),
             },
             slo: Slo::default(),
+            traffic_weight: None,
+            facts: Default::default(),
         };
         let identity = Identity::parse_spiffe(&format!("spiffe://{}/p", name.platform)).unwrap();
         let producer = Producer {
