@@ -63,8 +63,13 @@ pub enum Change {
         /// Through which source it came.
         source: Source,
     },
-    /// Which manifests are not what runs, all of them.
-    SetDrifts(Vec<Drift>),
+    /// Which declarations of one source are not what runs, all of them.
+    SetDrifts {
+        /// Which source.
+        source: Source,
+        /// What differs.
+        drifts: Vec<Drift>,
+    },
 }
 
 /// Why a change is refused. The catalogue stays as it was.
@@ -109,9 +114,11 @@ impl Snapshot {
                     (&clash.subject, clash.kind, clash.source) == (&subject, kind, source)
                 })
             }
-            Change::SetDrifts(drifts) => {
-                let differs = *next.drifts != *drifts;
-                next.drifts = drifts.into();
+            Change::SetDrifts { source, drifts } => {
+                let others = next.drifts.iter().filter(|drift| drift.source != source).cloned();
+                let all: Arc<[Drift]> = others.chain(drifts).collect();
+                let differs = next.drifts != all;
+                next.drifts = all;
                 differs
             }
             Change::SetFreshness { producer, freshness, lease_expires, updated } => {

@@ -94,7 +94,7 @@ impl Snapshot {
         self.clashes.iter()
     }
 
-    /// Manifests that are not what runs.
+    /// Declarations that are not what runs.
     pub fn drifts(&self) -> &Arc<[Drift]> {
         &self.drifts
     }

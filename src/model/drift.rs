@@ -33,11 +33,13 @@ pub enum ClashKind {
     Producer,
 }
 
-/// A manifest that is not what runs.
+/// A declaration that is not what runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drift {
     /// Whose; `None` if the file does not even say.
     pub platform: Option<PlatformName>,
+    /// Through which source it was declared.
+    pub source: Source,
     /// The resource or file it is about.
     pub subject: String,
     /// Where it stands: `payments/ledger.yaml:12`.
