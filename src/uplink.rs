@@ -9,6 +9,7 @@ mod error;
 pub mod health;
 mod observations;
 mod pool;
+pub mod reflection;
 mod settings;
 mod slot;
 
