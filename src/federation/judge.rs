@@ -46,7 +46,7 @@ pub(super) fn registration(
     registration: Registration,
     snapshot: &Snapshot,
 ) -> Result<Declaration, Vec<Violation>> {
-    judge(rules, Some(registrant), registration, snapshot)
+    judge(rules, By::registrant(registrant), registration, snapshot)
 }
 
 /// Judges what the configuration declares of a producer that cannot speak for itself; its addresses are the operator's.
@@ -55,7 +55,37 @@ pub(super) fn configured(
     registration: Registration,
     snapshot: &Snapshot,
 ) -> Result<Declaration, Vec<Violation>> {
-    judge(rules, None, registration, snapshot)
+    judge(rules, By::operator(Source::Configuration), registration, snapshot)
+}
+
+/// Judges what was read from a server, as the operator wished.
+pub(super) fn discovered(
+    rules: &Rules,
+    registration: Registration,
+    snapshot: &Snapshot,
+) -> Result<Declaration, Vec<Violation>> {
+    judge(rules, By::operator(Source::Discovery), registration, snapshot)
+}
+
+/// Who declares something, and how far it is believed of addresses.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct By<'a> {
+    /// Through which source.
+    pub(super) source: Source,
+    /// Who registers; `None` where the operator speaks for a producer.
+    pub(super) registrant: Option<&'a Identity>,
+    /// Whether its addresses are taken as they are.
+    pub(super) is_operator: bool,
+}
+
+impl<'a> By<'a> {
+    pub(super) fn registrant(identity: &'a Identity) -> Self {
+        Self { source: Source::Registration, registrant: Some(identity), is_operator: false }
+    }
+
+    pub(super) fn operator(source: Source) -> Self {
+        Self { source, registrant: None, is_operator: true }
+    }
 }
 
 /// A name that the configuration holds.
@@ -64,9 +94,9 @@ pub(super) fn taken_by_configuration(name: &ProducerName) -> Violation {
     Violation::new("producer", "CONFIGURED", message)
 }
 
-fn judge(
+pub(super) fn judge(
     rules: &Rules,
-    registrant: Option<&Identity>,
+    by: By<'_>,
     registration: Registration,
     snapshot: &Snapshot,
 ) -> Result<Declaration, Vec<Violation>> {
@@ -77,11 +107,11 @@ fn judge(
     };
     let (screened, found, warnings) = Default::default();
     let mut case = Case { rules, platform, snapshot, screened, found, warnings };
-    if registrant.is_some() && rules.configured.contains(&producer) {
+    if by.source == Source::Registration && rules.configured.contains(&producer) {
         case.found.push(taken_by_configuration(&producer));
     }
-    let identity = case.serving_identity(identity.as_deref(), registrant);
-    case.endpoints(&endpoints, registrant.is_some());
+    let identity = case.serving_identity(identity.as_deref(), by.registrant);
+    case.endpoints(&endpoints, !by.is_operator);
     let term = case.term(lease);
     let (mut versions, mut described) = (Vec::new(), Vec::new());
     // What is over the quota is not worth the work of judging each item.
@@ -100,8 +130,8 @@ fn judge(
     }
     match identity {
         Some(identity) if case.found.is_empty() => Ok(Declaration {
-            registrant: registrant.unwrap_or(&identity).clone(),
-            source: if registrant.is_some() { Source::Registration } else { Source::Configuration },
+            registrant: by.registrant.unwrap_or(&identity).clone(),
+            source: by.source,
             warnings: case.warnings,
             fresh_lease: uuid::Uuid::new_v4().to_string(),
             producer,
