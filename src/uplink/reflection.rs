@@ -39,7 +39,9 @@ pub enum Unread {
     #[error(transparent)]
     Unreachable(#[from] Error),
     /// The server has no reflection.
-    #[error("the server has neither grpc.reflection.v1 nor v1alpha: give its descriptor set as a file (buf build -o)")]
+    #[error(
+        "the server has neither grpc.reflection.v1 nor v1alpha: give its descriptor set as a file (buf build -o)"
+    )]
     NoReflection,
     /// It does not answer, or the connection was lost.
     #[error("reflection did not answer: {0}")]
@@ -118,7 +120,10 @@ impl Reader {
             for answer in self.ask(std::mem::take(&mut questions)).await? {
                 match answer {
                     Answer::FileDescriptorResponse(found) => {
-                        found.file_descriptor_proto.into_iter().try_for_each(|file| files.take(file, self.largest))?;
+                        found
+                            .file_descriptor_proto
+                            .into_iter()
+                            .try_for_each(|file| files.take(file, self.largest))?;
                     }
                     // A file that the server does not give is missing; whoever screens the set says what follows.
                     Answer::ErrorResponse(_) => {}
