@@ -182,7 +182,7 @@ fn parse_version(text: &str) -> Result<semver::Version, String> {
     semver::Version::parse(text).map_err(|e| format!("{quoted:?} is not a semantic version: {e}"))
 }
 
-fn parse_visibility(found: &mut Found, path: &str, names: &[String]) -> Option<Visibility> {
+pub(super) fn parse_visibility(found: &mut Found, path: &str, names: &[String]) -> Option<Visibility> {
     let named = names.iter().enumerate().filter(|(_, name)| *name != "*");
     let platforms: Vec<_> = named
         .map(|(i, name)| found.read(&format!("{path}[{i}]"), "INVALID_NAME", PlatformName::parse(name)))
