@@ -58,6 +58,7 @@ impl fmt::Display for Break {
 pub fn breaks(old: Contract<'_>, new: Contract<'_>) -> Vec<Break> {
     let mut found = Breaks::default();
     protobuf::compare(old, new, &mut found);
+    schema::compare(old.parameter_schema, new.parameter_schema, &mut found);
     found.finish()
 }
 
@@ -71,7 +72,7 @@ struct Breaks {
 impl Breaks {
     fn add(&mut self, path: impl AsRef<str>, rule: &'static str, message: impl Into<String>) {
         if self.listed.len() < LISTED {
-            self.listed.push(Break { path: shown(path.as_ref()), rule, message: message.into() });
+            self.listed.push(Break { path: shown(path.as_ref()), rule, message: shown(&message.into()) });
         } else {
             self.more += 1;
         }
@@ -86,7 +87,7 @@ impl Breaks {
     }
 }
 
-/// A path of names from strangers: as long as any honest one, and nothing in it steers a terminal.
+/// Text with parts from strangers: as long as any honest one, and nothing in it steers a terminal.
 fn shown(path: &str) -> String {
     let clean = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     path.chars().take(1100).map(clean).collect()

@@ -1,8 +1,22 @@
 //! Parameter schemas: which ones are sound, and what the parameters of a consumer may lose from one to the next.
 
-use super::{pointer, shown};
+mod array;
+mod facts;
+mod judge;
+mod logic;
+mod object;
+mod patterns;
+mod scalar;
+mod strip;
+#[cfg(test)]
+mod tests;
+
+use super::{Breaks, pointer, shown};
 use crate::descriptors::fault::{SchemaError, excerpt};
+use crate::descriptors::json;
+use facts::Node;
 use jsonschema::PatternOptions;
+use judge::{Found, Given, Judge, Silence};
 use serde_json::Value;
 
 /// Bytes of a parameter schema.
@@ -48,6 +62,32 @@ pub fn check_schema(text: &str) -> Result<(), SchemaError> {
     })
 }
 
+/// Finds what parameters that `old` took `new` does not take. A contract without a schema takes no parameters.
+pub(super) fn compare(old: Option<&str>, new: Option<&str>, found: &mut Breaks) {
+    let path = "parameter_schema:";
+    let (old, new) = match (old, new) {
+        (Some(old), Some(new)) if json::canonical(old) == json::canonical(new) => return,
+        (None, None) => return,
+        (Some(_), None) => {
+            return found.add(path, "SCHEMA_NO_DELETE", "parameters were taken and are not any more");
+        }
+        (old, Some(new)) => (old.unwrap_or(r#"{"type":"object","additionalProperties":false}"#), new),
+    };
+    let (Ok(old), Ok(new)) = (serde_json::from_str::<Value>(old), serde_json::from_str::<Value>(new)) else {
+        return found.add(path, judge::UNPROVEN, "it is no JSON");
+    };
+    let lost = narrowed(&old, &new, Silence::Absent);
+    lost.into_iter().for_each(|(path, rule, message)| found.add(path, rule, message));
+}
+
+fn narrowed(old: &Value, new: &Value, silence: Silence) -> Found {
+    let (old, new) = (strip::strip(old), strip::strip(new));
+    let mut found = Found::new();
+    let given = Given::only(vec![Node { root: &old, at: &old }]);
+    Judge::new(silence).check(&given, Node { root: &new, at: &new }, "parameter_schema:", &mut found);
+    found
+}
+
 /// Finds a reference out of the document, or a part that would be a document of its own. The parser bounds the depth.
 fn local(value: &Value, path: &str) -> Result<(), SchemaError> {
     match value {
@@ -67,45 +107,5 @@ fn local(value: &Value, path: &str) -> Result<(), SchemaError> {
             items.iter().enumerate().try_for_each(step)
         }
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sound_schema_is_taken() {
-        let schema = r##"{"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://acme.example/ledger",
-            "type":"object","properties":{"size":{"$ref":"#/$defs/size"},"$ref":{"type":"string","pattern":"^a+$"}},
-            "$defs":{"size":{"type":"integer","minimum":1}}}"##;
-        assert_eq!(check_schema(schema), Ok(()));
-    }
-
-    #[test]
-    fn each_fault_has_its_place() {
-        let told = |text: &str| check_schema(text).unwrap_err().to_string();
-        assert!(told("{").starts_with("the parameter schema is not JSON: EOF"));
-        assert!(told("true").contains("must be an object"));
-        assert!(told(r#"{"type":"array"}"#).contains("must be an object"));
-        assert!(
-            told(&format!("{{\"type\":\"object\",\"title\":\"{}\"}}", "x".repeat(70_000)))
-                .contains("more than")
-        );
-        assert!(
-            told(r#"{"type":"object","$schema":"http://json-schema.org/draft-07/schema#"}"#)
-                .contains("draft-07")
-        );
-        let remote = r#"{"type":"object","properties":{"a":{"$ref":"https://evil.example/x.json"}}}"#;
-        assert!(told(remote).starts_with("/properties/a: "), "{}", told(remote));
-        let nested = r##"{"type":"object","properties":{"a":{"$id":"b","$ref":"#/c"}}}"##;
-        assert!(told(nested).contains("$id"));
-        let wrong = r#"{"type":"object","properties":{"a":{"minimum":"1"}}}"#;
-        assert!(told(wrong).starts_with("/properties/a/minimum: "), "{}", told(wrong));
-        let nowhere = r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/a"}}}"##;
-        assert!(told(nowhere).contains("$defs/a"), "{}", told(nowhere));
-        let pattern = r#"{"type":"object","properties":{"a":{"pattern":"("}}}"#;
-        assert!(told(pattern).starts_with("/properties/a/pattern: "), "{}", told(pattern));
-        assert!(check_schema(&"[".repeat(10_000)).is_err());
     }
 }

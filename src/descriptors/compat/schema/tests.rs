@@ -1,0 +1,408 @@
+//! Parameter schemas: sound and unsound ones, and pairs of them.
+
+use super::*;
+
+#[test]
+fn a_sound_schema_is_taken() {
+    let schema = r##"{"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://acme.example/ledger",
+        "type":"object","properties":{"size":{"$ref":"#/$defs/size"},"$ref":{"type":"string","pattern":"^a+$"}},
+        "$defs":{"size":{"type":"integer","minimum":1}}}"##;
+    assert_eq!(check_schema(schema), Ok(()));
+}
+
+#[test]
+fn each_fault_has_its_place() {
+    let told = |text: &str| check_schema(text).unwrap_err().to_string();
+    assert!(told("{").starts_with("the parameter schema is not JSON: EOF"));
+    assert!(told("true").contains("must be an object"));
+    assert!(told(r#"{"type":"array"}"#).contains("must be an object"));
+    assert!(
+        told(&format!("{{\"type\":\"object\",\"title\":\"{}\"}}", "x".repeat(70_000))).contains("more than")
+    );
+    assert!(
+        told(r#"{"type":"object","$schema":"http://json-schema.org/draft-07/schema#"}"#).contains("draft-07")
+    );
+    let remote = r#"{"type":"object","properties":{"a":{"$ref":"https://evil.example/x.json"}}}"#;
+    assert!(told(remote).starts_with("/properties/a: "), "{}", told(remote));
+    let nested = r##"{"type":"object","properties":{"a":{"$id":"b","$ref":"#/c"}}}"##;
+    assert!(told(nested).contains("$id"));
+    let wrong = r#"{"type":"object","properties":{"a":{"minimum":"1"}}}"#;
+    assert!(told(wrong).starts_with("/properties/a/minimum: "), "{}", told(wrong));
+    let nowhere = r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/a"}}}"##;
+    assert!(told(nowhere).contains("$defs/a"), "{}", told(nowhere));
+    let pattern = r#"{"type":"object","properties":{"a":{"pattern":"("}}}"#;
+    assert!(told(pattern).starts_with("/properties/a/pattern: "), "{}", told(pattern));
+    assert!(check_schema(&"[".repeat(10_000)).is_err());
+}
+
+/// What breaks between two schemas: `pointer RULE`.
+fn breaks(old: &str, new: &str) -> Vec<String> {
+    let mut found = Breaks::default();
+    compare(Some(old), Some(new), &mut found);
+    let told = found.finish().into_iter();
+    told.map(|found| format!("{} {}", found.path.strip_prefix("parameter_schema:").unwrap(), found.rule))
+        .collect()
+}
+
+/// Pairs of what `properties.size` may be (or of whole schemas, where they begin with `{`), and what breaks.
+const PAIRS: &[(&str, &str, &[&str])] = &[
+    // Types.
+    (r#""type":"integer""#, r#""type":"number""#, &[]),
+    (r#""type":"number""#, r#""type":"integer""#, &["/type SCHEMA_TYPE_NARROWED"]),
+    (r#""type":["string","null"]"#, r#""type":"string""#, &["/type SCHEMA_TYPE_NARROWED"]),
+    (r#""type":"string""#, r#""type":["string","null"]"#, &[]),
+    (r#""type":"string""#, "", &[]),
+    ("", r#""type":"string""#, &["/type SCHEMA_TYPE_NARROWED"]),
+    // Listed values.
+    (r#""enum":["a","b"]"#, r#""enum":["a","b","c"]"#, &[]),
+    (r#""enum":["a","b"]"#, r#""enum":["a"]"#, &["/enum SCHEMA_ENUM_NARROWED"]),
+    (r#""enum":["a","b"]"#, r#""type":"string","minLength":1"#, &[]),
+    (r#""enum":["a","b"]"#, r#""type":"string","minLength":2"#, &["/minLength SCHEMA_BOUND_NARROWED"]),
+    (r#""const":1"#, r#""enum":[1.0,2]"#, &[]),
+    (r#""type":"string""#, r#""type":"string","enum":["a"]"#, &["/enum SCHEMA_ENUM_NARROWED"]),
+    (r#""type":"boolean""#, r#""enum":[true,false]"#, &[]),
+    (r#""type":"string","enum":["a",7]"#, r#""enum":["a"]"#, &[]),
+    // Bounds.
+    (r#""type":"integer","maximum":9"#, r#""type":"integer","maximum":10"#, &[]),
+    (
+        r#""type":"integer","maximum":9"#,
+        r#""type":"integer","maximum":8"#,
+        &["/maximum SCHEMA_BOUND_NARROWED"],
+    ),
+    (r#""type":"integer""#, r#""type":"integer","minimum":0"#, &["/minimum SCHEMA_BOUND_NARROWED"]),
+    (r#""type":"integer","minimum":1"#, r#""type":"integer","exclusiveMinimum":0"#, &[]),
+    (
+        r#""type":"number","minimum":1"#,
+        r#""exclusiveMinimum":1"#,
+        &["/exclusiveMinimum SCHEMA_BOUND_NARROWED"],
+    ),
+    (r#""type":"number","exclusiveMaximum":1"#, r#""maximum":1"#, &[]),
+    (r#""type":"string""#, r#""type":"string","minimum":7"#, &[]),
+    (
+        r#""type":"string","maxLength":9"#,
+        r#""type":"string","maxLength":5"#,
+        &["/maxLength SCHEMA_BOUND_NARROWED"],
+    ),
+    (r#""type":"string""#, r#""type":"string","minLength":0"#, &[]),
+    (r#""type":"integer","multipleOf":6"#, r#""type":"integer","multipleOf":3"#, &[]),
+    (r#""type":"integer","multipleOf":3"#, r#""multipleOf":6"#, &["/multipleOf SCHEMA_BOUND_NARROWED"]),
+    (r#""type":"integer""#, r#""multipleOf":1"#, &[]),
+    (r#""minProperties":1"#, r#""minProperties":2"#, &["/minProperties SCHEMA_BOUND_NARROWED"]),
+    (r#""type":"object","required":["a","b"]"#, r#""minProperties":2"#, &[]),
+    // Texts.
+    (r#""type":"string","pattern":"^a""#, r#""type":"string""#, &[]),
+    (r#""type":"string""#, r#""type":"string","pattern":"^a""#, &["/pattern SCHEMA_PATTERN_CHANGED"]),
+    (r#""pattern":"^a""#, r#""pattern":"^b""#, &["/pattern SCHEMA_PATTERN_CHANGED"]),
+    (r#""type":"string""#, r#""type":"string","format":"email""#, &["/format SCHEMA_FORMAT_CHANGED"]),
+    (r#""type":"integer""#, r#""type":"integer","format":"email""#, &[]),
+    // Arrays.
+    (r#""type":"array""#, r#""uniqueItems":true"#, &["/uniqueItems SCHEMA_UNIQUE_ITEMS_ADDED"]),
+    (r#""type":"array","maxItems":1"#, r#""uniqueItems":true"#, &[]),
+    (
+        r#""type":"array","items":{"type":"number"}"#,
+        r#""items":{"type":"integer"}"#,
+        &["/items/type SCHEMA_TYPE_NARROWED"],
+    ),
+    (r#""type":"array","items":{"type":"integer"}"#, r#""items":{"type":"number"}"#, &[]),
+    (
+        r#""type":"array","items":{"type":"integer"}"#,
+        r#""prefixItems":[{"type":"integer"},{"type":"string"}]"#,
+        &["/prefixItems/1/type SCHEMA_TYPE_NARROWED"],
+    ),
+    (
+        r#""type":"array","prefixItems":[{"type":"integer"}],"items":false"#,
+        r#""items":{"type":"integer"}"#,
+        &[],
+    ),
+    (r#""type":"array""#, r#""contains":{"type":"integer"}"#, &["/contains SCHEMA_UNPROVEN"]),
+    (r#""type":"array","contains":{"const":1}"#, r#""contains":{"type":"integer"}"#, &[]),
+    // Objects.
+    (
+        r#""properties":{"a":{}}"#,
+        r#""properties":{"a":{}},"required":["a"]"#,
+        &["/required SCHEMA_REQUIRED_ADDED"],
+    ),
+    (r#""required":["a"]"#, "", &[]),
+    (r#""properties":{"a":true}"#, r#""properties":{"a":true,"b":{"type":"string"}}"#, &[]),
+    (
+        r#""additionalProperties":true"#,
+        r#""properties":{"b":{"type":"string"}}"#,
+        &["/properties/b/type SCHEMA_TYPE_NARROWED"],
+    ),
+    (
+        r#""type":"object","properties":{"a":{}}"#,
+        r#""type":"object","properties":{"a":{}},"additionalProperties":false"#,
+        &["/additionalProperties SCHEMA_CLOSED"],
+    ),
+    (
+        r#""type":"object","properties":{"a":{},"b":{}},"additionalProperties":false"#,
+        r#""type":"object","properties":{"a":{}},"additionalProperties":false"#,
+        &["/properties/b SCHEMA_PROPERTY_REMOVED"],
+    ),
+    (
+        r#""type":"object","properties":{"a":{}},"additionalProperties":false"#,
+        r#""type":"object","properties":{"a":{},"b":{"type":"string"}},"additionalProperties":false"#,
+        &[],
+    ),
+    (
+        r#""type":"object","properties":{"a":{}},"additionalProperties":false"#,
+        r#""type":"object","properties":{"a":{}},"unevaluatedProperties":false"#,
+        &[],
+    ),
+    (
+        r#""type":"object","additionalProperties":{"type":"integer"}"#,
+        r#""type":"object","additionalProperties":{"type":"string"}"#,
+        &["/additionalProperties/type SCHEMA_TYPE_NARROWED"],
+    ),
+    (
+        r#""type":"object","patternProperties":{"^x":{"type":"integer"}},"additionalProperties":false"#,
+        r#""type":"object","patternProperties":{"^x":{"type":"number"}},"additionalProperties":false"#,
+        &[],
+    ),
+    (
+        r#""type":"object","properties":{"a":{"type":"integer"}},"additionalProperties":false"#,
+        r#""type":"object","patternProperties":{"^a$":{"type":"string"}},"additionalProperties":false"#,
+        &["/patternProperties/^a$/type SCHEMA_TYPE_NARROWED"],
+    ),
+    (
+        r#""type":"object","patternProperties":{"^x":{}},"additionalProperties":false"#,
+        r#""type":"object","additionalProperties":false"#,
+        &["/additionalProperties SCHEMA_CLOSED"],
+    ),
+    (
+        r#""type":"object""#,
+        r#""propertyNames":{"maxLength":3}"#,
+        &["/propertyNames/maxLength SCHEMA_BOUND_NARROWED"],
+    ),
+    (
+        r#""type":"object""#,
+        r#""dependentRequired":{"a":["b"]}"#,
+        &["/dependentRequired/a SCHEMA_REQUIRED_ADDED"],
+    ),
+    (r#""required":["b"]"#, r#""dependentRequired":{"a":["b"]}"#, &[]),
+    // Joined schemas.
+    (
+        r#""type":"string""#,
+        r#""allOf":[{"type":"string"},{"maxLength":3}]"#,
+        &["/allOf/1/maxLength SCHEMA_BOUND_NARROWED"],
+    ),
+    (r#""allOf":[{"type":"string"},{"maxLength":3}]"#, r#""type":"string","maxLength":3"#, &[]),
+    (r#""type":"string""#, r#""anyOf":[{"type":"integer"},{"type":"string"}]"#, &[]),
+    (r#""anyOf":[{"type":"integer"},{"type":"string"}]"#, r#""type":["integer","string"]"#, &[]),
+    (
+        r#""anyOf":[{"type":"integer"},{"type":"string"}]"#,
+        r#""type":"string""#,
+        &["/type SCHEMA_TYPE_NARROWED"],
+    ),
+    (r#""anyOf":[{"const":1},{"const":2}]"#, r#""anyOf":[{"const":1}]"#, &["/anyOf SCHEMA_UNPROVEN"]),
+    (
+        r#""oneOf":[{"type":"integer"},{"type":"string"}]"#,
+        r#""oneOf":[{"type":"number"},{"type":"string"},{"type":"null"}]"#,
+        &[],
+    ),
+    (
+        r#""oneOf":[{"type":"integer"},{"type":"string"}]"#,
+        r#""oneOf":[{"type":"integer"},{"type":"string"},{"minLength":3}]"#,
+        &["/oneOf SCHEMA_UNPROVEN"],
+    ),
+    (
+        r#""oneOf":[{"required":["k"],"properties":{"k":{"const":"a"}}},{"required":["k"],"properties":{"k":{"const":"b"}}}],"type":"object""#,
+        r#""oneOf":[{"required":["k"],"properties":{"k":{"const":"b"}}},{"required":["k"],"properties":{"k":{"const":"a"}}},{"type":"object","required":["k"],"properties":{"k":{"const":"c"}}}],"type":"object""#,
+        &[],
+    ),
+    (r#""type":"string""#, r#""not":{"type":"integer"}"#, &[]),
+    (r#""not":{"maxLength":9}"#, r#""not":{"maxLength":5}"#, &[]),
+    (r#""not":{"maxLength":5}"#, r#""not":{"maxLength":9}"#, &["/not SCHEMA_UNPROVEN"]),
+    (
+        r#""type":"object","if":{"required":["a"]},"then":{"required":["b","c"]}"#,
+        r#""type":"object","if":{"required":["a"]},"then":{"required":["b"]}"#,
+        &[],
+    ),
+    (
+        r#""type":"object""#,
+        r#""if":{"required":["a"]},"then":{"required":["b"]}"#,
+        &["/then/required SCHEMA_REQUIRED_ADDED"],
+    ),
+    (
+        r#""type":"object","allOf":[{"properties":{"a":{}}}],"unevaluatedProperties":false"#,
+        r#""type":"object","allOf":[{"properties":{"a":{},"b":{}}}],"unevaluatedProperties":false"#,
+        &["/unevaluatedProperties SCHEMA_UNPROVEN"],
+    ),
+    // What asserts nothing.
+    (r#""title":"x","default":1,"x-own":true"#, r#""title":"y","default":2,"deprecated":true"#, &[]),
+    (r#""oneOf":[{"title":"a"}]"#, r#""oneOf":[{"title":"b"}]"#, &[]),
+];
+
+#[test]
+fn pairs_break_where_they_narrow() {
+    for (old, new, wanted) in PAIRS {
+        let whole = |part: &str| format!(r#"{{"type":"object","properties":{{"size":{{{part}}}}}}}"#);
+        let wanted: Vec<String> = wanted.iter().map(|break_| format!("/properties/size{break_}")).collect();
+        assert_eq!(check_schema(&whole(old)), Ok(()), "{old}");
+        assert_eq!(breaks(&whole(old), &whole(new)), wanted, "{old}  ->  {new}");
+        for part in [old, new] {
+            assert_eq!(breaks(&whole(part), &whole(part)), [""; 0], "{part}");
+        }
+    }
+}
+
+#[test]
+fn references_are_followed_and_may_run_in_circles() {
+    let tree = |kind: &str| {
+        format!(
+            r##"{{"type":"object","properties":{{"tree":{{"$ref":"#/$defs/tree"}}}},"$defs":{{"tree":{{"type":"object",
+            "properties":{{"value":{{"type":"{kind}"}},"left":{{"$ref":"#/$defs/tree"}}}}}}}}}}"##
+        )
+    };
+    assert_eq!(breaks(&tree("integer"), &tree("number")), [""; 0]);
+    assert_eq!(
+        breaks(&tree("number"), &tree("integer")),
+        ["/$defs/tree/properties/value/type SCHEMA_TYPE_NARROWED"]
+    );
+    let itself = r##"{"type":"object","$ref":"#/$defs/a","$defs":{"a":{"anyOf":[{"$ref":"#/$defs/a"},{"minProperties":7}]}}}"##;
+    assert!(!breaks(r#"{"type":"object"}"#, itself).is_empty());
+    let inline = r#"{"type":"object","properties":{"tree":{"type":"object","properties":{"value":{"type":"integer"}}}}}"#;
+    assert_eq!(breaks(inline, &tree("integer")), [""; 0]);
+}
+
+#[test]
+fn schemas_that_come_and_go() {
+    let rules = |old, new| {
+        let mut found = Breaks::default();
+        compare(old, new, &mut found);
+        found.finish().into_iter().map(|found| found.rule).collect::<Vec<_>>()
+    };
+    let optional = r#"{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}"#;
+    assert_eq!(rules(None, Some(optional)), [""; 0]);
+    assert_eq!(rules(None, Some(r#"{"type":"object","required":["a"]}"#)), ["SCHEMA_REQUIRED_ADDED"]);
+    assert_eq!(rules(Some(optional), None), ["SCHEMA_NO_DELETE"]);
+    assert_eq!(rules(Some("{"), Some(optional)), ["SCHEMA_UNPROVEN"]);
+}
+
+mod soundness {
+    //! Random pairs of schemas: where nothing breaks, the validator takes under the new one what it took under the old.
+
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn value() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-2_i64..5).prop_map(Value::from),
+            Just(json!(1.5)),
+            "[ab]{0,3}".prop_map(Value::from),
+        ];
+        scalar.prop_recursive(2, 10, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[abc]", inner, 0..4).prop_map(|map| json!(map)),
+            ]
+        })
+    }
+
+    /// Schemas that say what holds of properties in general: about others nothing is promised.
+    fn schema() -> impl Strategy<Value = Value> {
+        let kind =
+            prop::sample::select(vec!["null", "boolean", "integer", "number", "string", "array", "object"]);
+        let number = -2_i64..5;
+        let bound = prop::sample::select(vec!["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"]);
+        let count = prop::sample::select(vec![
+            "minLength",
+            "maxLength",
+            "minItems",
+            "maxItems",
+            "minProperties",
+            "maxProperties",
+        ]);
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            kind.clone().prop_map(|kind| json!({"type": kind})),
+            prop::collection::btree_set(kind, 1..4).prop_map(|kinds| json!({"type": kinds})),
+            (bound, number.clone()).prop_map(|(keyword, n)| json!({keyword: n})),
+            (count, 0..4).prop_map(|(keyword, n)| json!({keyword: n})),
+            prop::collection::vec(value(), 1..4).prop_map(|mut values| {
+                values.dedup();
+                json!({"enum": values})
+            }),
+            value().prop_map(|value| json!({"const": value})),
+            (1_i64..4).prop_map(|n| json!({"multipleOf": n})),
+            "[ab]".prop_map(|pattern| json!({"pattern": pattern})),
+            Just(json!({"uniqueItems": true})),
+            prop::collection::btree_set("[abc]", 1..3).prop_map(|names| json!({"required": names})),
+            Just(json!({"dependentRequired": {"a": ["b"]}})),
+            Just(json!({"$ref": "#/$defs/a"})),
+        ];
+        leaf.prop_recursive(3, 14, 3, |inner| {
+            let list = prop::collection::vec(inner.clone(), 1..3);
+            let map = prop::collection::btree_map("[abc]", inner.clone(), 0..3);
+            let pattern = prop::option::of(("[ab]", inner.clone()));
+            prop_oneof![
+                (map, inner.clone(), pattern).prop_map(|(properties, others, pattern)| {
+                    let mut schema = json!({"properties": properties, "additionalProperties": others});
+                    if let Some((pattern, inner)) = pattern {
+                        schema["patternProperties"] = json!({pattern: inner});
+                    }
+                    schema
+                }),
+                (list.clone(), inner.clone())
+                    .prop_map(|(prefix, rest)| json!({"prefixItems": prefix, "items": rest})),
+                (inner.clone(), 0..3, prop::option::of(0..3)).prop_map(|(inner, min, max)| match max {
+                    Some(max) => json!({"contains": inner, "minContains": min, "maxContains": max}),
+                    None => json!({"contains": inner, "minContains": min}),
+                }),
+                inner.clone().prop_map(|inner| json!({"propertyNames": inner})),
+                inner.clone().prop_map(|inner| json!({"not": inner})),
+                (inner.clone(), inner.clone(), inner.clone())
+                    .prop_map(|(a, b, c)| json!({"if": a, "then": b, "else": c})),
+                inner.clone().prop_map(|inner| json!({"dependentSchemas": {"a": inner}})),
+                (prop::sample::select(vec!["allOf", "anyOf", "oneOf"]), list)
+                    .prop_map(|(k, list)| json!({k: list})),
+                // Several keywords in one schema.
+                (inner.clone(), inner).prop_map(|(a, b)| match (a, b) {
+                    (Value::Object(mut a), Value::Object(b)) => {
+                        a.extend(b);
+                        Value::Object(a)
+                    }
+                    (a, _) => a,
+                }),
+            ]
+        })
+    }
+
+    /// Part of a schema replaced, so that pairs are near each other.
+    fn with_definition(schema: &Value, definition: &Value) -> Value {
+        let mut whole = match schema {
+            Value::Object(map) => Value::Object(map.clone()),
+            other => json!({"allOf": [other]}),
+        };
+        whole["$defs"] = json!({"a": definition});
+        whole
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+        #[test]
+        fn what_does_not_break_takes_what_was_taken(
+            old in schema(), new in schema(), definition in value(), which in 0..4, values in prop::collection::vec(value(), 12)
+        ) {
+            let definitions = [json!({"const": definition}), json!({"enum": [definition, 1]})];
+            let old = with_definition(&old, &definitions[0]);
+            let new = match which {
+                0 => with_definition(&new, &definitions[1]),
+                1 => with_definition(&old, &definitions[1]),
+                2 => json!({"anyOf": [new, old], "$defs": {"a": definitions[0]}}),
+                _ => json!({"allOf": [old, new], "$defs": {"a": definitions[1]}}),
+            };
+            let taken = (jsonschema::draft202012::new(&old), jsonschema::draft202012::new(&new));
+            let (Ok(before), Ok(after)) = taken else { return Ok(()) };
+            prop_assert_eq!(narrowed(&old, &old, Silence::Any), []);
+            if narrowed(&old, &new, Silence::Any).is_empty() {
+                for value in values {
+                    prop_assert!(!before.is_valid(&value) || after.is_valid(&value), "{} {} {}", old, new, value);
+                }
+            }
+        }
+    }
+}
