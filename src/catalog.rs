@@ -8,6 +8,7 @@ mod apply;
 mod claim;
 mod clash;
 mod edit;
+mod log;
 mod offering;
 mod publish;
 mod snapshot;
@@ -15,6 +16,7 @@ mod table;
 
 pub use apply::{Change, Error};
 pub use claim::{Claim, Claims, Rule};
+pub use log::{Delta, RETAINED, Since};
 pub use offering::{Offering, Statement};
 pub use publish::{Reader, Writer, catalog};
 pub use snapshot::{CapabilityEntry, PlatformEntry, Snapshot};

@@ -1,5 +1,6 @@
 //! One change makes the next snapshot from this one: pure, whole or not at all.
 
+use super::log::Before;
 use super::{Offering, PlatformEntry, Snapshot};
 use crate::model::{
     Clash, ClashKind, Drift, Freshness, OverrideSpec, Platform, PlatformName, Producer, ProducerName,
@@ -144,6 +145,7 @@ impl Snapshot {
         if old.as_ref().is_some_and(|old| *old.platform == platform) {
             return false;
         }
+        self.touch(Before::Platform(name.clone(), old.as_ref().map(|old| old.platform.clone())));
         let platform = Arc::new(platform);
         let (capabilities, producers) = old.as_ref().map_or_else(
             || (RedBlackTreeMapSync::new_sync(), RedBlackTreeMapSync::new_sync()),
@@ -166,6 +168,8 @@ impl Snapshot {
         if !entry.capabilities.is_empty() || !entry.producers.is_empty() {
             return Err(Error::PlatformInUse(name));
         }
+        let before = Before::Platform(name.clone(), Some(entry.platform.clone()));
+        self.touch(before);
         self.clashes.settle(&name, |_| true);
         Ok(self.platforms.remove_mut(&name))
     }
@@ -176,10 +180,11 @@ impl Snapshot {
         versions.iter().try_for_each(|version| self.fits(&platform, version))?;
         producer.versions = versions.iter().map(|version| version.name.clone()).collect();
         producer.versions.sort();
-        let before =
-            entry.producers.get(&producer.name.producer).map(|old| old.versions.clone()).unwrap_or_default();
+        let old = entry.producers.get(&producer.name.producer).cloned();
+        let before = old.as_ref().map(|old| old.versions.clone()).unwrap_or_default();
         let dropped: Vec<_> = before.into_iter().filter(|name| !producer.versions.contains(name)).collect();
 
+        self.touch(Before::Producer(producer.name.clone(), old));
         let producer = self.keep_producer(producer);
         for name in dropped {
             self.edit_offering(&name, |old| old.map(|old| without(old, &producer.name)));
@@ -214,6 +219,7 @@ impl Snapshot {
             entry.producers.remove_mut(&name.producer);
             self.platforms.insert_mut(name.platform.clone(), Arc::new(entry));
         }
+        self.touch(Before::Producer(name.clone(), Some(old.clone())));
         for version in &old.versions {
             self.edit_offering(version, |old| old.map(|old| without(old, name)));
         }

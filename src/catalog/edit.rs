@@ -1,5 +1,6 @@
 //! The edits that keep producers, versions and claims in agreement.
 
+use super::log::Before;
 use super::{CapabilityEntry, Claims, Offering, PlatformEntry, Snapshot};
 use crate::model::{Platform, Producer, ServiceName, VersionName};
 use std::collections::BTreeSet;
@@ -7,6 +8,8 @@ use std::sync::Arc;
 
 impl Snapshot {
     pub(super) fn replace_producer(&mut self, producer: Producer) {
+        let old = self.producer(&producer.name).cloned();
+        self.touch(Before::Producer(producer.name.clone(), old));
         let producer = self.keep_producer(producer);
         for version in &producer.versions {
             self.edit_offering(version, |old| {
@@ -42,6 +45,13 @@ impl Snapshot {
         let old = place.map(|place| capability.offerings.remove(place));
 
         let new = edit(old.as_deref().cloned()).and_then(Offering::settled).map(Arc::new);
+        let reads_alike = match (&old, &new) {
+            (Some(old), Some(new)) => old.reads_like(new),
+            (old, new) => old.is_none() && new.is_none(),
+        };
+        if !reads_alike {
+            self.touch(Before::Version(name.clone(), old.clone()));
+        }
         if let Some(new) = &new {
             let at = capability.offerings.partition_point(|o| o.version.name.version > name.version);
             capability.offerings.insert(at, new.clone());

@@ -39,6 +39,14 @@ impl Offering {
         self.producers.iter().map(|p| began(p)).chain(self.declared).min().unwrap_or_default()
     }
 
+    /// Whether a reader learns the same from both: the contract, what is in force of all that is said of it, who says
+    /// so, and who serves it. How each producer is, is told of the producer.
+    pub(super) fn reads_like(&self, other: &Self) -> bool {
+        (Arc::ptr_eq(&self.version, &other.version) || self.version == other.version)
+            && self.sources().eq(other.sources())
+            && self.producers.iter().map(|p| &p.name).eq(other.producers.iter().map(|p| &p.name))
+    }
+
     pub(super) fn of(source: Source, version: Arc<Version>) -> Self {
         Self { version, source, producers: Vec::new(), declared: None, beneath: Vec::new() }
     }

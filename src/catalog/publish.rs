@@ -4,6 +4,7 @@ use super::{Change, Error, Snapshot};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 /// The only handle that changes the catalogue.
 #[derive(Debug)]
@@ -17,13 +18,16 @@ pub struct Writer {
 pub struct Reader {
     current: Arc<ArcSwap<Snapshot>>,
     revision: watch::Receiver<u64>,
+    epoch: u64,
 }
 
 /// An empty catalogue.
 pub fn catalog() -> (Writer, Reader) {
     let current = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let (sender, receiver) = watch::channel(0);
-    (Writer { current: current.clone(), revision: sender }, Reader { current, revision: receiver })
+    // Revisions begin anew with each catalogue. Chance tells catalogues apart where a clock or a disk could repeat itself.
+    let epoch = Uuid::new_v4().as_u64_pair().0;
+    (Writer { current: current.clone(), revision: sender }, Reader { current, revision: receiver, epoch })
 }
 
 impl Writer {
@@ -65,6 +69,11 @@ impl Reader {
     /// The catalogue now, borrowed for a moment: the cheapest read, not to be held across an await.
     pub fn load(&self) -> arc_swap::Guard<Arc<Snapshot>> {
         self.current.load()
+    }
+
+    /// The life of this catalogue: revisions of another one mean nothing here.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Tells when the revision rises.

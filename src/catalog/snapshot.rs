@@ -1,6 +1,7 @@
 //! The catalogue at one revision.
 
 use super::clash::Clashes;
+use super::log::Log;
 use super::table::Table;
 use super::{Claims, Offering};
 use crate::model::{
@@ -20,6 +21,7 @@ pub struct Snapshot {
     pub(super) overrides: RedBlackTreeMapSync<ServiceName, Arc<OverrideSpec>>,
     pub(super) clashes: Clashes,
     pub(super) drifts: Arc<[Drift]>,
+    pub(super) log: Log,
 }
 
 /// A platform with all that it offers.

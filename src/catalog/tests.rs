@@ -1,5 +1,7 @@
 //! What the catalogue promises: whole declarations, immutable contracts, owners that recency never decides.
 
+mod log;
+
 use super::*;
 use crate::model::*;
 use jiff::Timestamp;
