@@ -15,6 +15,7 @@ use crate::api::Connections;
 use crate::api::dispatch::Dispatch;
 use crate::api::listener::Listener;
 use crate::descriptors::{self, Limits, Set};
+use crate::federation::discovery::Discovery;
 use crate::federation::{self, Ground, Misconfigured, Registrar};
 use crate::identity::{self, Credentials, Trust};
 use crate::lifecycle::{self, Shutdown};
@@ -93,12 +94,14 @@ impl Broker {
             descriptors,
             store: store.clone(),
             contents,
-            configured: config.producers.iter().map(config::Producer::registration).collect(),
+            configured: settings::configured(&config),
+            targets: settings::targets(&config),
             clock: Arc::new(Timestamp::now),
         };
         let registrar = federation::start(ground, settings::registrations(&config, &addresses))?;
         let known = Known { policy, catalog, own, described, registrar };
 
+        discover(&config, &known, (&trust, &credentials), &shutdown);
         lifecycle::spawn("certificate watcher", watcher.run(shutdown.clone()));
         let (listener, connections) = edge(&config, &known, (&trust, &credentials), &shutdown);
         let start = |(index, sockets)| {
@@ -172,6 +175,18 @@ fn edge(
         shutdown.clone(),
     );
     (Arc::new(listener), connections)
+}
+
+/// Begins to read servers that do not register by themselves.
+fn discover(
+    config: &Config,
+    known: &Known,
+    (trust, credentials): (&Trust, &Credentials),
+    shutdown: &Shutdown,
+) {
+    let pool = Pool::new(trust.clone(), credentials.clone(), settings::outbound(config));
+    let tenant = TrustDomain::from(&config.id);
+    Discovery { registrar: known.registrar.clone(), pool, tenant }.start(shutdown);
 }
 
 fn probe(

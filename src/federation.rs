@@ -6,6 +6,7 @@
 //! waits into one draft → store → descriptors, catalogue → answer.
 
 mod apply;
+pub mod discovery;
 mod draft;
 mod judge;
 mod limit;
@@ -21,16 +22,18 @@ pub use restore::{Ground, Misconfigured, start};
 pub use settings::{EndpointRules, Quota, Settings, Terms};
 
 use crate::access::Policy;
-use crate::catalog;
-use crate::model::{Identity, PlatformName, ProducerName, Registration, Violation};
+use crate::catalog::{self, Snapshot};
+use crate::model::{Drift, Identity, PlatformName, ProducerName, Registration, Violation};
 use crate::store;
 use apply::{Request, Task};
+use discovery::Targets;
 use jiff::Timestamp;
+use judge::Declaration;
 use limit::Limiter;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 /// KiB of registrations that may be under way together.
 const ROOM: u32 = 128 << 10;
@@ -51,6 +54,11 @@ pub struct Registrar {
     room: Arc<Semaphore>,
     /// Screening takes time in proportion to what a stranger sends; others wait.
     screening: Arc<Semaphore>,
+    /// The servers whose contracts are read from themselves.
+    targets: watch::Sender<Targets>,
+    /// What is wrong with those.
+    drifts: watch::Sender<Vec<Drift>>,
+    clock: Clock,
 }
 
 /// What became of a registration.
@@ -153,17 +161,41 @@ impl Registrar {
         self.ask(Task::Deregister(producer)).await
     }
 
+    /// Takes what was read from a server, as the operator wished.
+    async fn discovered(&self, registration: Registration) -> Result<Receipt, Error> {
+        self.judge(registration, judge::discovered).await
+    }
+
+    /// Takes out what was discovered and is no longer wanted.
+    async fn forget(&self, producer: ProducerName) -> Result<Receipt, Error> {
+        self.ask(Task::Forget(producer)).await
+    }
+
     async fn judge_and_ask(&self, caller: &Identity, registration: Registration) -> Result<Receipt, Error> {
         let platform = &registration.producer.platform;
         if self.rules.policy.may_register(caller, platform).is_err() {
             return Err(Error::NotYours { caller: caller.clone(), platform: platform.clone() });
         }
+        let caller = caller.clone();
+        self.judge(registration, move |rules, registration, snapshot| {
+            judge::registration(rules, &caller, registration, snapshot)
+        })
+        .await
+    }
+
+    async fn judge(
+        &self,
+        registration: Registration,
+        judge: impl FnOnce(&Rules, Registration, &Snapshot) -> Result<Declaration, Vec<Violation>>
+        + Send
+        + 'static,
+    ) -> Result<Receipt, Error> {
         let _room = self.room.try_acquire_many(weight(&registration)).map_err(|_| Error::Busy)?;
         let permit = self.screening.clone().acquire_owned().await.map_err(|_| Error::Stopping)?;
-        let (rules, snapshot, caller) = (self.rules.clone(), self.catalog.snapshot(), caller.clone());
+        let (rules, snapshot) = (self.rules.clone(), self.catalog.snapshot());
         let judged = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            judge::registration(&rules, &caller, registration, &snapshot)
+            judge(&rules, registration, &snapshot)
         });
         let declaration = judged.await.map_err(|_| Error::Unjudged)?.map_err(Error::Refused)?;
         self.ask(Task::Register(Box::new(declaration))).await

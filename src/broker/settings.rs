@@ -1,9 +1,10 @@
 //! What each room is told of the one configuration file.
 
-use super::config::Config;
+use super::config::{self, Config};
 use crate::api::listener::Limits;
+use crate::federation::discovery::Targets;
 use crate::identity::{Domain, Files};
-use crate::model::Platform;
+use crate::model::{Platform, Registration};
 use crate::{federation, status, transport, uplink};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -105,4 +106,16 @@ pub(super) fn workers(config: &Config) -> usize {
 
 fn clamp(bytes: u64) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// Producers that the file declares whole.
+pub(super) fn configured(config: &Config) -> Vec<Registration> {
+    let producers = config.producers.iter().filter(|producer| producer.target().is_none());
+    producers.map(config::Producer::registration).collect()
+}
+
+/// Producers whose contracts are read from themselves.
+pub(super) fn targets(config: &Config) -> Targets {
+    let targets = config.producers.iter().filter_map(config::Producer::target);
+    Arc::new(targets.map(|target| (target.registration.producer.clone(), Arc::new(target))).collect())
 }

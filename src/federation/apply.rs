@@ -7,10 +7,10 @@ use super::{Clock, Error, Receipt, Rules};
 use crate::access;
 use crate::catalog::{self, Snapshot};
 use crate::descriptors;
-use crate::model::{Identity, ProducerName};
+use crate::model::{Drift, Identity, ProducerName, Source};
 use crate::store::{self, Store};
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 /// How many requests may wait; more are refused.
@@ -32,6 +32,8 @@ pub(super) enum Task {
     Renew { holder: Identity, lease: String },
     /// Take the producer out.
     Deregister(ProducerName),
+    /// Take out what was discovered.
+    Forget(ProducerName),
 }
 
 /// Sole holder of the write handles.
@@ -43,6 +45,8 @@ pub(super) struct Apply {
     pub(super) catalog: catalog::Writer,
     pub(super) descriptors: descriptors::Writer,
     pub(super) store: Store,
+    /// What is wrong with servers that are to be discovered.
+    pub(super) drifts: watch::Receiver<Vec<Drift>>,
 }
 
 impl Apply {
@@ -57,6 +61,7 @@ impl Apply {
                     _ => self.settle(&mut batch).await,
                 },
                 () = sleep_until(due) => self.end_leases(),
+                Ok(()) = self.drifts.changed() => self.show_drifts(),
             }
         }
     }
@@ -79,6 +84,14 @@ impl Apply {
             }
             let _ = request.answer.send(outcome);
         }
+    }
+
+    /// Shows what is wrong with servers that are to be discovered.
+    fn show_drifts(&mut self) {
+        let drifts = self.drifts.borrow_and_update().clone();
+        let change = catalog::Change::SetDrifts { source: Source::Discovery, drifts };
+        // Never refused.
+        let _ = self.catalog.apply(change);
     }
 
     fn end_leases(&mut self) {
@@ -127,13 +140,14 @@ impl Draft<'_> {
             Task::Register(declaration) => self.register(declaration),
             Task::Renew { holder, lease } => self.renew(holder, lease),
             Task::Deregister(name) => self.deregister(name),
+            Task::Forget(name) => self.forget(name),
         }
     }
 
     fn without_disk(&mut self, task: &Task, error: &store::Error) -> Result<Receipt, Error> {
         match task {
             Task::Renew { holder, lease } => self.renew(holder, lease),
-            Task::Register(_) | Task::Deregister(_) => Err(Error::Store(error.clone())),
+            Task::Register(_) | Task::Deregister(_) | Task::Forget(_) => Err(Error::Store(error.clone())),
         }
     }
 }
@@ -147,6 +161,7 @@ fn tell(task: &Task, receipt: &Receipt) {
             tracing::info!(%producer, %by, versions, warnings = ?receipt.warnings, "registered");
         }
         Task::Deregister(_) => tracing::info!(%producer, "deregistered"),
+        Task::Forget(_) => tracing::info!(%producer, "no longer discovered"),
         Task::Renew { .. } => tracing::info!(%producer, "back from an ended lease"),
     }
 }

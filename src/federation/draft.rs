@@ -7,7 +7,7 @@ use super::offer::{self, Described};
 use super::state::{Entry, State};
 use super::{Error, Receipt, Rules, record};
 use crate::catalog::{Change, Snapshot};
-use crate::model::{Freshness, Lease, Producer, ProducerName, VersionName, Violation};
+use crate::model::{Freshness, Lease, Producer, ProducerName, Source, VersionName, Violation};
 use crate::store;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -76,6 +76,15 @@ impl<'a> Draft<'a> {
             return Err(Error::Refused(vec![taken_by_configuration(name)]));
         }
         let entry = self.state.entry(name).cloned().ok_or_else(|| Error::UnknownProducer(name.clone()))?;
+        self.remove(&entry)?;
+        Ok(self.receipt(&entry, Vec::new()))
+    }
+
+    /// Takes out what was discovered; nobody registered it, so nobody else takes it out.
+    pub(super) fn forget(&mut self, name: &ProducerName) -> Result<Receipt, Error> {
+        let discovered = self.catalog.producer(name).filter(|producer| producer.source == Source::Discovery);
+        let entry = discovered.and_then(|_| self.state.entry(name)).cloned();
+        let entry = entry.ok_or_else(|| Error::UnknownProducer(name.clone()))?;
         self.remove(&entry)?;
         Ok(self.receipt(&entry, Vec::new()))
     }

@@ -1,6 +1,7 @@
 //! The start: what the configuration declares is LIVE, what was stored is STALE until it is renewed.
 
 use super::apply::{Apply, QUEUE};
+use super::discovery::Targets;
 use super::draft::Draft;
 use super::limit::Limiter;
 use super::offer::Described;
@@ -11,12 +12,12 @@ use crate::access::{self, Policy};
 use crate::catalog::{self, Change, Snapshot};
 use crate::descriptors::{self, Set};
 use crate::lifecycle;
-use crate::model::{Digest, Platform, ProducerName, Registration, VersionName, Violation};
+use crate::model::{Digest, Platform, ProducerName, Registration, Source, VersionName, Violation};
 use crate::store::{Contents, Record, Store};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 /// What the room stands on.
@@ -35,6 +36,8 @@ pub struct Ground {
     pub contents: Contents,
     /// Producers of the configuration file, as if they had registered.
     pub configured: Vec<Registration>,
+    /// Producers of the configuration file whose contracts are read from themselves.
+    pub targets: Targets,
     /// The wall clock.
     pub clock: Clock,
 }
@@ -53,9 +56,11 @@ pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigu
         store,
         contents,
         configured,
+        targets,
         clock,
     } = ground;
-    let names: BTreeSet<_> = configured.iter().map(|registration| registration.producer.clone()).collect();
+    let named = configured.iter().map(|registration| &registration.producer).chain(targets.keys());
+    let names: BTreeSet<_> = named.cloned().collect();
     let limiter = Arc::new(Limiter::new(settings.quota.registrations_per_second));
     let rules = Arc::new(Rules { policy, settings, configured: names });
 
@@ -66,19 +71,23 @@ pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigu
     restore(&mut draft, &rules, contents);
 
     let (queue, requests) = mpsc::channel(QUEUE);
+    let (targets, _) = watch::channel(targets);
+    let (seen_drifts, drifts) = watch::channel(Vec::new());
     let mut apply = Apply {
         rules: rules.clone(),
         policy: policy_writer,
-        clock,
+        clock: clock.clone(),
         state: State::default(),
         catalog: writer,
         descriptors,
         store,
+        drifts,
     };
     apply.publish(draft);
     lifecycle::spawn("registrations", apply.run(requests));
     let (room, screening) = (Arc::new(Semaphore::new(ROOM as usize)), Arc::new(Semaphore::new(SCREENINGS)));
-    Ok(Registrar { queue, rules, catalog: reader, limiter, room, screening })
+    let catalog = reader;
+    Ok(Registrar { queue, rules, catalog, limiter, room, screening, targets, drifts: seen_drifts, clock })
 }
 
 fn put_platforms(draft: &mut Draft<'_>, rules: &Rules) {
@@ -152,7 +161,7 @@ fn restore(draft: &mut Draft<'_>, rules: &Rules, contents: Contents) {
 /// Whether the configuration of today still allows what was registered under that of yesterday.
 fn allowed(rules: &Rules, stored: &Stored) -> Result<(), String> {
     let name = &stored.producer.name;
-    if rules.configured.contains(name) {
+    if rules.configured.contains(name) && stored.producer.source != Source::Discovery {
         return Err("the configuration holds a producer of this name".to_owned());
     }
     for identity in [&stored.producer.registrant, &stored.producer.identity] {

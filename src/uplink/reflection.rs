@@ -28,8 +28,14 @@ pub struct Described {
     pub services: Vec<ServiceName>,
     /// A serialized `google.protobuf.FileDescriptorSet` of them and all they import, ordered by file name.
     pub descriptor_set: Vec<u8>,
-    /// The connection over which it was read: when it ends, the server may come back as another.
-    pub connection: client::Connection,
+    connection: client::Connection,
+}
+
+impl Described {
+    /// Waits until the connection over which it was read has ended: the server may come back as another.
+    pub async fn closed(&self) {
+        self.connection.closed().await;
+    }
 }
 
 /// Why nothing is known of what a server offers.

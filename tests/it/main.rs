@@ -6,6 +6,7 @@
 mod attacks;
 mod cli;
 mod demo;
+mod discovery;
 mod etcd;
 mod fixture;
 mod foreign;

@@ -40,6 +40,7 @@ impl World {
             store,
             contents,
             configured: vec![],
+            targets: Default::default(),
             clock: Arc::new(|| Timestamp::UNIX_EPOCH),
         };
         let registrar = start(ground, Settings::default()).unwrap();

@@ -30,9 +30,12 @@ pub struct Capability {
     /// Semantic version.
     #[schemars(with = "String")]
     pub version: semver::Version,
-    /// Full names of its gRPC services, each under a prefix of the platform.
-    #[schemars(with = "Vec<String>", length(min = 1))]
+    /// Full names of its gRPC services, each under a prefix of the platform. With `discover`, which of the server's belong to it; then none stands for all that no other version names.
+    #[schemars(with = "Vec<String>", default)]
     pub services: Vec<ServiceName>,
+    /// Read the contract from the server itself, by reflection, instead of `descriptor_set`.
+    #[schemars(default)]
+    pub discover: bool,
     /// File with a `google.protobuf.FileDescriptorSet` of the services and all they import (`buf build -o FILE`). Without it: routable, not describable.
     #[schemars(with = "Option<String>")]
     pub descriptor_set: Option<Vec<u8>>,
@@ -72,7 +75,7 @@ impl Capability {
             services: self.services.clone(),
             descriptor_set: self.descriptor_set.clone().unwrap_or_default(),
             parameter_schema: None,
-            discover: false,
+            discover: self.discover,
             description: self.description.clone(),
             owner: self.owner.clone(),
             contact: self.contact.clone(),
@@ -109,13 +112,23 @@ pub(super) fn capability(
             _ => Some(version),
         }
     });
-    let services = table
-        .need("services", "name its gRPC services: services = [\"acme.ledger.v1.Ledger\"]")
-        .and_then(|field| field.some(|item| service(item, home)));
+    let discover = table.get("discover").map_or(Some(false), |field| field.switch());
+    let services = match table.get("services") {
+        None if discover == Some(true) => Some(Vec::new()),
+        _ => table
+            .need(
+                "services",
+                "name its gRPC services: services = [\"acme.ledger.v1.Ledger\"], or let discover = true",
+            )
+            .and_then(|field| field.some(|item| service(item, home))),
+    };
     let words = |name, fix| table.need(name, fix).and_then(|field| field.words(fix));
     let owner = words("owner", "name the team that owns it: owner = \"team-ledger\"");
     let contact = words("contact", "say how to reach the owner: contact = \"ledger@payments.example\"");
-    let descriptor_set = table.get("descriptor_set").map_or(Some(None), |field| bytes(&field).map(Some));
+    let descriptor_set = table.get("descriptor_set").map_or(Some(None), |field| match discover {
+        Some(true) => field.fault("the contract is discovered", "take out descriptor_set, or discover"),
+        _ => bytes(&field).map(Some),
+    });
     let description =
         table.get("description").map_or(Some(String::new()), |field| field.text().map(str::to_owned));
     let stage = table.get("stage").map_or(Some(schema::usual_stage()), |field| field.choice(&STAGES));
@@ -131,6 +144,7 @@ pub(super) fn capability(
         name: name?,
         version: version?,
         services: services?,
+        discover: discover?,
         descriptor_set: descriptor_set?,
         description: description?,
         owner: owner?,

@@ -3,10 +3,13 @@
 use super::capability::{Capability, capability};
 use super::platform::{Platform, Platforms, reference};
 use super::reader::{Field, Table};
+use super::schema;
+use crate::federation::discovery::{self, Target};
 use crate::model::{self, Address, Identity, PlatformName, ProducerId, ProducerName, Registration};
 use schemars::JsonSchema;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// A producer that cannot register by itself. It needs no lease: it is there until the file says otherwise.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
@@ -27,6 +30,9 @@ pub struct Producer {
     /// The versions of capabilities that it serves.
     #[schemars(length(min = 1))]
     pub capabilities: Vec<Capability>,
+    /// How often contracts with `discover` are read again from the server: 2 s to 3 min.
+    #[schemars(schema_with = "schema::duration", default, extend("default" = "1m"))]
+    pub discovery_interval: Duration,
 }
 
 /// Where a producer listens.
@@ -61,6 +67,16 @@ impl Producer {
             permanent: false,
         }
     }
+
+    /// The server to read, if any contract is to be read from it.
+    pub fn target(&self) -> Option<Target> {
+        self.capabilities.iter().any(|capability| capability.discover).then(|| Target {
+            registration: self.registration(),
+            identity: self.identity.clone(),
+            interval: self.discovery_interval,
+            origin: "the configuration file".to_owned(),
+        })
+    }
 }
 
 pub(super) fn producers(root: &Table<'_>, platforms: &Platforms) -> Vec<Producer> {
@@ -94,7 +110,11 @@ pub(super) fn producers(root: &Table<'_>, platforms: &Platforms) -> Vec<Producer
         let capabilities = table
             .need("capabilities", "say what it serves: [[producers.capabilities]]")
             .and_then(|field| field.some(|item| item.table(|table| capability(table, home, &versions))));
+        let discovery_interval = table
+            .get("discovery_interval")
+            .map_or(Some(discovery::INTERVAL), |field| field.duration(discovery::INTERVALS));
         Some(Producer {
+            discovery_interval: discovery_interval?,
             platform: platform?,
             id: id?,
             identity: identity?,

@@ -168,6 +168,13 @@ impl<'r> Field<'r> {
         }
     }
 
+    pub(super) fn switch(&self) -> Option<bool> {
+        match &self.node.value {
+            Value::Boolean(value) => Some(*value),
+            _ => self.wrong("true or false", "write true or false, without quotes"),
+        }
+    }
+
     pub(super) fn number(&self) -> Option<f64> {
         match &self.node.value {
             Value::Float(number) => Some(*number),

@@ -20,7 +20,7 @@ pub(super) enum Value {
     Text(String),
     Integer(i64),
     Float(f64),
-    Boolean,
+    Boolean(bool),
     Time(String),
     List(Vec<Node>),
     Table(BTreeMap<String, Node>),
@@ -35,7 +35,7 @@ impl Value {
             Value::Text(_) => "text",
             Value::Integer(_) => "a whole number",
             Value::Float(_) => "a number with a fraction",
-            Value::Boolean => "true or false",
+            Value::Boolean(_) => "true or false",
             Value::Time(_) => "a time",
             Value::List(_) => "a list",
             Value::Table(_) => "a table",
@@ -152,7 +152,7 @@ fn node(text: &str, start: usize, value: &DeValue<'_>) -> Node {
             Ok(number) => Value::Float(number),
             Err(_) => Value::Unreadable(number.to_string()),
         },
-        DeValue::Boolean(_) => Value::Boolean,
+        DeValue::Boolean(value) => Value::Boolean(*value),
         DeValue::Datetime(time) => Value::Time(time.to_string()),
         DeValue::Array(items) => {
             Value::List(items.iter().map(|item| node(text, item.span().start, item.get_ref())).collect())

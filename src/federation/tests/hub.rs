@@ -68,6 +68,7 @@ impl Hub {
             store: store.clone(),
             contents,
             configured: plan.configured,
+            targets: Default::default(),
             clock: Arc::new(time),
         };
         let registrar = start(ground, plan.settings)?;

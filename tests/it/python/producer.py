@@ -1,6 +1,6 @@
 """An unmodified producer: it serves gRPC over mutual TLS, with reflection and health, and knows nothing of a broker.
 
-producer.py CERTIFICATE KEY CLIENT_CA PROTO_DIR    prints `listening PORT` and serves until it is killed.
+producer.py CERTIFICATE KEY CLIENT_CA PROTO_DIR [PORT]    prints `listening PORT` and serves until it is killed.
 """
 
 import sys
@@ -14,7 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
-certificate, key, client_ca, protos = sys.argv[1:]
+certificate, key, client_ca, protos, *wanted = sys.argv[1:]
 sys.path.insert(0, protos)
 echo_pb2, echo_grpc = grpc.protos_and_services("echo.proto")
 SERVICE = "dat.echo.v1.EchoService"
@@ -82,7 +82,7 @@ for name in ("", SERVICE):
     healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
 reflection.enable_server_reflection((SERVICE, reflection.SERVICE_NAME, health.SERVICE_NAME), server)
 credentials = grpc.ssl_server_credentials([(read(key), read(certificate))], read(client_ca), require_client_auth=True)
-port = server.add_secure_port("127.0.0.1:0", credentials)
+port = server.add_secure_port(f"127.0.0.1:{wanted[0] if wanted else 0}", credentials)
 server.start()
 print(f"listening {port}", flush=True)
 server.wait_for_termination()
