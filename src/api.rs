@@ -13,6 +13,7 @@ mod fixture;
 mod gate;
 pub mod health;
 pub mod listener;
+mod mask;
 mod noise;
 mod page;
 mod passthrough;

@@ -1,30 +1,37 @@
 //! `portolan.catalog.v1.CatalogService`: who offers what, as the caller may see it.
 
+mod list;
+mod pins;
+mod search;
 mod view;
 
 use super::caller::caller;
 use super::fault::Fault;
-use super::page::{self, Page};
 use crate::access::{Caller, Policy};
 use crate::catalog::{Reader, Snapshot};
-use crate::model::{CapabilityName, PlatformName, ProducerName, VersionName};
+use crate::model::{CapabilityName, VersionName};
+use crate::status::Board;
 use crate::wire::pb::portolan::catalog::v1 as pb;
 use pb::catalog_service_server::{CatalogService, CatalogServiceServer};
+use pins::Pins;
 use std::fmt::Display;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
-use view::{Level, View};
+use view::View;
 
 /// The service.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     reader: Reader,
     policy: Arc<Policy>,
+    board: Board,
+    pins: Arc<Pins>,
 }
 
-/// The service over a catalogue, filtered by policy.
-pub fn service(reader: Reader, policy: Arc<Policy>) -> CatalogServiceServer<Catalog> {
-    CatalogServiceServer::new(Catalog { reader, policy }).max_decoding_message_size(super::SMALL_MESSAGE)
+/// The service over a catalogue and how it is, filtered by policy.
+pub fn service(reader: Reader, policy: Arc<Policy>, board: Board) -> CatalogServiceServer<Catalog> {
+    let catalog = Catalog { reader, policy, board, pins: Arc::default() };
+    CatalogServiceServer::new(catalog).max_decoding_message_size(super::SMALL_MESSAGE)
 }
 
 #[tonic::async_trait]
@@ -33,15 +40,8 @@ impl CatalogService for Catalog {
         &self,
         request: Request<pb::ListPlatformsRequest>,
     ) -> Result<Response<pb::ListPlatformsResponse>, Status> {
-        let (caller, snapshot) = self.open(&request)?;
-        let view = self.view(&caller, &snapshot);
-        let pb::ListPlatformsRequest { page_size, page_token, .. } = request.into_inner();
-        let list = List::open("ListPlatforms", "", page_size, &page_token, &caller)?;
-        let after = list.after(PlatformName::parse)?;
-        let found = view.platforms(after.as_ref());
-        let (platforms, next_page_token) = list.page(found, |entry| entry.platform.name.to_string());
-        let platforms = platforms.into_iter().map(|entry| view.show_platform(entry)).collect();
-        Ok(Response::new(pb::ListPlatformsResponse { platforms, next_page_token }))
+        let caller = caller(&request)?;
+        Ok(Response::new(self.platforms(&caller, request.get_ref()).await?))
     }
 
     async fn get_platform(
@@ -60,15 +60,8 @@ impl CatalogService for Catalog {
         &self,
         request: Request<pb::ListCapabilitiesRequest>,
     ) -> Result<Response<pb::ListCapabilitiesResponse>, Status> {
-        let (caller, snapshot) = self.open(&request)?;
-        let view = self.view(&caller, &snapshot);
-        let pb::ListCapabilitiesRequest { parent, page_size, page_token, .. } = request.into_inner();
-        let platform = view.parent_platform(&parent)?;
-        let list = List::open("ListCapabilities", &parent, page_size, &page_token, &caller)?;
-        let found = view.capabilities(&platform, &Level::Any, list.after(CapabilityName::parse)?);
-        let (found, next_page_token) = list.page(found, |capability| capability.name.to_string());
-        let capabilities = found.iter().map(|capability| capability.show()).collect();
-        Ok(Response::new(pb::ListCapabilitiesResponse { capabilities, next_page_token }))
+        let caller = caller(&request)?;
+        Ok(Response::new(self.capabilities(&caller, request.get_ref()).await?))
     }
 
     async fn get_capability(
@@ -87,15 +80,8 @@ impl CatalogService for Catalog {
         &self,
         request: Request<pb::ListVersionsRequest>,
     ) -> Result<Response<pb::ListVersionsResponse>, Status> {
-        let (caller, snapshot) = self.open(&request)?;
-        let view = self.view(&caller, &snapshot);
-        let pb::ListVersionsRequest { parent, page_size, page_token, .. } = request.into_inner();
-        let (platform, capability) = view.parent_capability(&parent)?;
-        let list = List::open("ListVersions", &parent, page_size, &page_token, &caller)?;
-        let found = view.versions(&platform, &capability, list.after(VersionName::parse)?);
-        let (found, next_page_token) = list.page(found, |offering| offering.version.name.to_string());
-        let versions = found.into_iter().map(|offering| view.show_version(&offering)).collect();
-        Ok(Response::new(pb::ListVersionsResponse { versions, next_page_token }))
+        let caller = caller(&request)?;
+        Ok(Response::new(self.versions(&caller, request.get_ref()).await?))
     }
 
     async fn get_version(
@@ -114,15 +100,8 @@ impl CatalogService for Catalog {
         &self,
         request: Request<pb::ListProducersRequest>,
     ) -> Result<Response<pb::ListProducersResponse>, Status> {
-        let (caller, snapshot) = self.open(&request)?;
-        let view = self.view(&caller, &snapshot);
-        let pb::ListProducersRequest { parent, page_size, page_token, .. } = request.into_inner();
-        let platform = view.parent_platform(&parent)?;
-        let list = List::open("ListProducers", &parent, page_size, &page_token, &caller)?;
-        let found = view.producers(&platform, list.after(ProducerName::parse)?);
-        let (found, next_page_token) = list.page(found, |(producer, _)| producer.name.to_string());
-        let producers = found.into_iter().map(|(producer, versions)| view::show_producer(producer, versions));
-        Ok(Response::new(pb::ListProducersResponse { producers: producers.collect(), next_page_token }))
+        let caller = caller(&request)?;
+        Ok(Response::new(self.producers(&caller, request.get_ref()).await?))
     }
 
     async fn list_conflicts(
@@ -163,35 +142,6 @@ impl Catalog {
 
     fn view<'a>(&'a self, caller: &'a Caller, snapshot: &'a Snapshot) -> View<'a> {
         View { policy: &self.policy, caller, snapshot }
-    }
-}
-
-/// One list that somebody pages through.
-struct List<'a> {
-    query: String,
-    page: Page,
-    caller: &'a Caller,
-}
-
-impl<'a> List<'a> {
-    fn open(method: &str, parent: &str, size: i32, token: &str, caller: &'a Caller) -> Result<Self, Fault> {
-        let query = format!("{method} {parent}");
-        Ok(Self { page: Page::parse(size, token, &query, caller)?, query, caller })
-    }
-
-    /// The last item of the page before.
-    fn after<T, E>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<Option<T>, Fault> {
-        let wrong = |_| Fault::invalid("INVALID_PAGE_TOKEN", "page_token is not one of this list");
-        self.page.after.as_deref().map(parse).transpose().map_err(wrong)
-    }
-
-    /// The items of this page, and the token of the next; empty if there is none.
-    fn page<T>(&self, items: impl Iterator<Item = T>, name: impl Fn(&T) -> String) -> (Vec<T>, String) {
-        let mut items = items.fuse();
-        let found: Vec<T> = items.by_ref().take(self.page.size).collect();
-        let last = found.last().filter(|_| items.next().is_some());
-        let token = last.map(|last| page::token(&name(last), &self.query, self.caller));
-        (found, token.unwrap_or_default())
     }
 }
 

@@ -61,6 +61,11 @@ impl Fault {
         Self::new(Code::Unimplemented, reason, message)
     }
 
+    /// What the caller began cannot go on; it may begin anew.
+    pub fn aborted(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Code::Aborted, reason, message)
+    }
+
     /// The caller may not do that.
     pub fn denied(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(Code::PermissionDenied, reason, message)

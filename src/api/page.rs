@@ -1,23 +1,34 @@
-//! Pages of a list (AIP-158): a token says after which name to go on, and holds for one query of one caller.
+//! Pages of a list (AIP-158): a token says after which name to go on, signed for one query of one caller.
 
 use super::fault::Fault;
 use crate::access::Caller;
-use crate::model::Digest;
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+use std::sync::LazyLock;
 
 const DEFAULT_SIZE: usize = 50;
 const LARGEST_SIZE: usize = 1000;
-/// How much of the digest a token carries.
-const SEAL: usize = 16;
+/// How long a signature is.
+const SEAL: usize = 32;
 /// No name of ours is longer; what is longer is not looked at.
 const LONGEST_TOKEN: usize = 2048;
+
+/// Signs the tokens of this process, so that each of them ends with it. What a token names is not secret: its caller
+/// has just read it.
+static KEY: LazyLock<hmac::Key> = LazyLock::new(|| {
+    let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
+    key.expect("the TLS session that a caller came through took its random numbers from the same source")
+});
 
 /// Where a page begins, and how long it is at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Page {
     /// The last name of the page before; `None` at the beginning.
     pub(super) after: Option<String>,
+    /// The moment that the list is pinned to; `None` at the beginning, or where lists are not pinned.
+    pub(super) pin: Option<u64>,
     /// At most so many items.
     pub(super) size: usize,
 }
@@ -31,40 +42,49 @@ impl Page {
             size => size.min(LARGEST_SIZE),
         };
         if token.is_empty() {
-            return Ok(Self { after: None, size });
+            return Ok(Self { after: None, pin: None, size });
         }
-        let wrong = || {
-            let message = "page_token is not one that this broker gave to you for this query";
+        let (pin, after) = open(token, query, caller).ok_or_else(|| {
+            let message =
+                "page_token is not one that this broker, since it started, gave to you for this query";
             Fault::invalid("INVALID_PAGE_TOKEN", message)
-        };
-        let token = Some(token).filter(|token| token.len() <= LONGEST_TOKEN).ok_or_else(wrong)?;
-        let bytes = BASE64.decode(token).map_err(|_| wrong())?;
-        let (sealed, name) = bytes.split_at_checked(SEAL).ok_or_else(wrong)?;
-        let name = std::str::from_utf8(name).map_err(|_| wrong())?;
-        if sealed != seal(name, query, caller) {
-            return Err(wrong());
-        }
-        Ok(Self { after: Some(name.to_owned()), size })
+        })?;
+        Ok(Self { after: Some(after), pin: Some(pin).filter(|pin| *pin != 0), size })
     }
 }
 
 /// The token that goes on after `last`.
 pub(super) fn token(last: &str, query: &str, caller: &Caller) -> String {
-    let mut bytes = seal(last, query, caller).to_vec();
-    bytes.extend_from_slice(last.as_bytes());
-    BASE64.encode(bytes)
+    pinned_token(0, last, query, caller)
 }
 
-/// Ties a name to a query and a caller. It guards against mistakes, not against the caller: whatever the token says,
-/// each page shows only what its caller may see.
-fn seal(last: &str, query: &str, caller: &Caller) -> [u8; SEAL] {
+/// The token that goes on after `last` in the moment that `pin` names; 0 is whatever moment it is then.
+pub(super) fn pinned_token(pin: u64, last: &str, query: &str, caller: &Caller) -> String {
+    let pin = pin.to_be_bytes();
+    let seal = hmac::sign(&KEY, &signed(&pin, last, query, caller));
+    BASE64.encode([seal.as_ref(), &pin, last.as_bytes()].concat())
+}
+
+fn open(token: &str, query: &str, caller: &Caller) -> Option<(u64, String)> {
+    let token = Some(token).filter(|token| token.len() <= LONGEST_TOKEN)?;
+    let bytes = BASE64.decode(token).ok()?;
+    let (seal, rest) = bytes.split_at_checked(SEAL)?;
+    let (pin, last) = rest.split_first_chunk()?;
+    let last = std::str::from_utf8(last).ok()?;
+    hmac::verify(&KEY, &signed(pin, last, query, caller), seal).ok()?;
+    Some((u64::from_be_bytes(*pin), last.to_owned()))
+}
+
+/// What a signature stands for. Each part is led by its length, so that none can pass for another.
+fn signed(pin: &[u8; 8], last: &str, query: &str, caller: &Caller) -> Vec<u8> {
     let identity = caller.identity.to_string();
     let domain = caller.identity.trust_domain.as_str();
-    let parts = [last, query, identity.as_str(), domain];
-    let digest = Digest::of_parts(parts.iter().map(|part| part.as_bytes()));
-    let mut seal = [0; SEAL];
-    seal.copy_from_slice(&digest.as_bytes()[..SEAL]);
-    seal
+    let mut signed = pin.to_vec();
+    for part in [last, query, &identity, domain] {
+        signed.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        signed.extend_from_slice(part.as_bytes());
+    }
+    signed
 }
 
 #[cfg(test)]
@@ -80,16 +100,30 @@ mod tests {
     #[test]
     fn a_token_goes_on_for_its_own_query_and_caller_only() {
         let (a, b) = (caller("spiffe://a.example/x"), caller("spiffe://b.example/x"));
-        let token = token("platforms/p", "ListPlatforms", &a);
+        let token = pinned_token(9, "platforms/p", "ListPlatforms", &a);
         let page = Page::parse(7, &token, "ListPlatforms", &a).unwrap();
-        assert_eq!(page, Page { after: Some("platforms/p".into()), size: 7 });
+        assert_eq!(page, Page { after: Some("platforms/p".into()), pin: Some(9), size: 7 });
         assert!(Page::parse(7, &token, "ListProducers", &a).is_err());
         assert!(Page::parse(7, &token, "ListPlatforms", &b).is_err());
-        let mut forged = BASE64.decode(&token).unwrap();
-        *forged.last_mut().unwrap() ^= 1;
-        for bad in ["x", "!!", "AAAA", &"A".repeat(4000), &BASE64.encode(forged)] {
+        for bad in ["x", "!!", "AAAA", &"A".repeat(4000), &format!("{token}AAAA")] {
             assert!(Page::parse(7, bad, "ListPlatforms", &a).is_err(), "{bad:.20}");
         }
+        let bytes = BASE64.decode(&token).unwrap();
+        for place in 0..bytes.len() {
+            let mut forged = bytes.clone();
+            forged[place] ^= 1;
+            assert!(Page::parse(7, &BASE64.encode(forged), "ListPlatforms", &a).is_err(), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_process_is_refused() {
+        let caller = caller("spiffe://a.example/x");
+        let other = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).unwrap();
+        let (pin, last) = ([0; 8], "platforms/p");
+        let seal = hmac::sign(&other, &signed(&pin, last, "q", &caller));
+        let token = BASE64.encode([seal.as_ref(), &pin, last.as_bytes()].concat());
+        assert!(Page::parse(7, &token, "q", &caller).is_err());
     }
 
     #[test]

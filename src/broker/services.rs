@@ -16,7 +16,7 @@ pub(super) fn all(config: &Config, known: &Known, board: Board, shutdown: &Shutd
     let largest = usize::try_from(config.limits.own_message_bytes).unwrap_or(usize::MAX);
     Services::default()
         .with(registry::service(known.registrar.clone(), largest))
-        .with(catalog::service(known.catalog.clone(), policy.clone()))
+        .with(catalog::service(known.catalog.clone(), policy.clone(), board.clone()))
         .with(health::Service::server(board.clone(), policy.clone(), shutdown.clone()))
         .with(status::Service::server(config.id.clone(), board, policy.clone(), shutdown.clone()))
         .with(reflection.v1())

@@ -54,6 +54,11 @@ impl OrderBy {
         self.keys.is_empty()
     }
 
+    /// Whether the order hangs on a field.
+    pub fn reads(&self, field: usize) -> bool {
+        self.keys.iter().any(|key| key.index == field)
+    }
+
     /// Which comes first. What has no value comes after what has one; descending turns this round.
     pub fn compare<I: Item>(&self, a: &I, b: &I) -> Ordering {
         let mut orders = self.keys.iter().map(|key| {

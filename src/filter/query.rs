@@ -52,6 +52,11 @@ impl Query {
     pub fn matches(&self, item: &impl Item) -> bool {
         self.root.passes(item)
     }
+
+    /// Whether the answer hangs on a field.
+    pub fn reads(&self, field: usize) -> bool {
+        self.root.reads(field)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -97,6 +102,15 @@ impl Test {
                 check.passes(item.entry(*field, key).map_or(Value::Absent, |text| Value::Text(text.into())))
             }
             Self::Among(field, pattern) => item.any(*field, &mut |text| pattern.matches(text)),
+        }
+    }
+
+    fn reads(&self, wanted: usize) -> bool {
+        match self {
+            Self::All(tests) | Self::Any(tests) => tests.iter().any(|test| test.reads(wanted)),
+            Self::Not(test) => test.reads(wanted),
+            Self::Found(_) => false,
+            Self::Field(field, _) | Self::Entry(field, ..) | Self::Among(field, _) => *field == wanted,
         }
     }
 

@@ -1,12 +1,16 @@
 //! A small federation, and what is asked of its catalogue.
 
+mod found;
 mod pages;
 mod sight;
+mod tokens;
 
 use super::*;
 use crate::catalog::{Change, Writer, catalog};
 use crate::model::*;
-use jiff::Timestamp;
+use crate::status::{Publisher, board, fold};
+use crate::uplink::{Look, Observer};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
 const PLATFORMS: [&str; 3] = ["a.example", "b.example", "c.example"];
@@ -16,6 +20,8 @@ type Sketch = (usize, usize, u64, usize, BTreeSet<usize>);
 
 struct World {
     writer: Writer,
+    seen: Observer,
+    publisher: Publisher,
     catalog: Catalog,
 }
 
@@ -29,8 +35,13 @@ impl World {
         });
         let (mut writer, reader) = catalog();
         writer.apply_all(platforms.clone().map(Change::PutPlatform)).unwrap();
-        let mut world =
-            Self { writer, catalog: Catalog { reader, policy: Arc::new(Policy::new(platforms)) } };
+        let seen = Observer::new();
+        let now = Timestamp::UNIX_EPOCH;
+        let first = fold(&reader.snapshot(), &seen.reader().load(), SignedDuration::MAX, None, now);
+        let (publisher, board) = board(first);
+        let policy = Arc::new(Policy::new(platforms));
+        let catalog = Catalog { reader, policy, board, pins: Arc::default() };
+        let mut world = Self { writer, seen, publisher, catalog };
         for (producer, versions) in declared(sketches) {
             world.put(producer, versions);
         }
@@ -56,6 +67,17 @@ impl World {
             updated: Timestamp::UNIX_EPOCH,
         };
         let _ = self.writer.apply(Change::PutProducer { producer, versions });
+    }
+
+    /// A probe sees a producer, and the status is folded anew.
+    fn look(&mut self, producer: &str, state: State) {
+        let producer = ProducerName::parse(producer).unwrap();
+        let (is_reachable, reason) = (state == State::Serving, "SEEN");
+        let look = Look { state, is_reachable, reason, message: String::new(), services: Default::default() };
+        self.seen.record(&producer, &Address::parse("10.0.0.1:1").unwrap(), look, Timestamp::UNIX_EPOCH);
+        let (catalog, latest, seen) = (self.writer.snapshot(), self.publisher.latest(), self.seen.reader());
+        let folded = fold(&catalog, &seen.load(), SignedDuration::MAX, Some(&latest), Timestamp::UNIX_EPOCH);
+        self.publisher.publish(folded);
     }
 
     fn ask<T>(&self, who: &str, message: T) -> Request<T> {

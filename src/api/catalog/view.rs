@@ -104,7 +104,7 @@ impl<'a> View<'a> {
         platform: &Level<PlatformName>,
         capability: &Level<CapabilityId>,
         after: Option<VersionName>,
-    ) -> impl Iterator<Item = Arc<Offering>> {
+    ) -> impl Iterator<Item = &'a Arc<Offering>> {
         // The rest of the capability where the page before ended, then all behind it.
         let begun = after.as_ref().map(VersionName::capability_name);
         let rest = begun.as_ref().and_then(|name| self.capability(name));
@@ -113,7 +113,12 @@ impl<'a> View<'a> {
             last.is_some_and(|last| offering.version.name.version.cmp(last) == Ordering::Less)
         });
         let behind = self.capabilities(platform, capability, begun).flat_map(|seen| seen.offerings);
-        rest.chain(behind).cloned()
+        rest.chain(behind)
+    }
+
+    /// The producer with those of its versions that the caller sees, if it sees one.
+    pub(super) fn producer(self, name: &ProducerName) -> Option<(&'a Producer, Vec<&'a VersionName>)> {
+        self.serving(self.snapshot.producer(name)?)
     }
 
     /// The producers behind `after` that serve a version the caller sees, with those versions; ordered by name.
@@ -126,11 +131,8 @@ impl<'a> View<'a> {
         self.entries(platform, first).flat_map(move |entry| {
             let after = after.as_ref().filter(|after| after.platform == entry.platform.name);
             let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.producer.clone()));
-            entry.producers.range((from, Bound::Unbounded)).filter_map(move |(_, producer)| {
-                let seen: Vec<_> =
-                    producer.versions.iter().filter(|name| self.version(name).is_some()).collect();
-                (!seen.is_empty()).then_some((producer.as_ref(), seen))
-            })
+            let behind = entry.producers.range((from, Bound::Unbounded));
+            behind.filter_map(move |(_, producer)| self.serving(producer))
         })
     }
 
@@ -166,8 +168,12 @@ impl<'a> View<'a> {
 
     /// A platform as it is shown.
     pub(super) fn show_platform(self, entry: &PlatformEntry) -> pb::Platform {
-        let sees = |capability: &&Arc<CapabilityEntry>| self.sees_any(capability);
-        wire::platform(&entry.platform, entry.capabilities.values().filter(sees).count())
+        wire::platform(&entry.platform, self.capability_count(entry))
+    }
+
+    /// How many capabilities of a platform the caller sees.
+    pub(super) fn capability_count(self, entry: &PlatformEntry) -> usize {
+        entry.capabilities.values().filter(|capability| self.sees_any(capability)).count()
     }
 
     /// The platforms at this level, from `first` on.
@@ -189,6 +195,11 @@ impl<'a> View<'a> {
         (!offerings.is_empty()).then_some(Seen { name, offerings })
     }
 
+    fn serving(self, producer: &'a Producer) -> Option<(&'a Producer, Vec<&'a VersionName>)> {
+        let seen: Vec<_> = producer.versions.iter().filter(|name| self.version(name).is_some()).collect();
+        (!seen.is_empty()).then_some((producer, seen))
+    }
+
     fn sees_platform(self, entry: &PlatformEntry) -> bool {
         self.policy.speaks_for(self.caller, &entry.platform.name)
             || entry.capabilities.values().any(|capability| self.sees_any(capability))
@@ -198,7 +209,8 @@ impl<'a> View<'a> {
         capability.offerings.iter().any(|offering| self.sees(&offering.version))
     }
 
-    fn sees(self, version: &Version) -> bool {
+    /// Whether the version exists for the caller.
+    pub(super) fn sees(self, version: &Version) -> bool {
         self.policy.may_see(self.caller, version)
     }
 }
@@ -213,6 +225,11 @@ impl<T: PartialEq> Level<T> {
 }
 
 impl Seen<'_> {
+    /// The newest version that the caller sees.
+    pub(super) fn newest(&self) -> Option<&Version> {
+        self.offerings.first().map(|offering| offering.version.as_ref())
+    }
+
     /// The capability as it is shown.
     pub(super) fn show(&self) -> pb::Capability {
         wire::capability(&self.name, self.offerings.iter().map(|offering| offering.version.as_ref()))

@@ -1,0 +1,245 @@
+//! Finds what a list is asked for: what passes a filter, in an order, page by page, in one moment of the catalogue.
+
+mod capability;
+mod platform;
+mod producer;
+mod version;
+
+pub(super) use capability::CapabilityItem;
+pub(super) use platform::PlatformItem;
+pub(super) use producer::ProducerItem;
+pub(super) use version::VersionItem;
+
+use super::pins::{self, Moment, Pins};
+use crate::access::Caller;
+use crate::api::fault::Fault;
+use crate::api::mask::Mask;
+use crate::api::page::{self, Page};
+use crate::filter::{self, Filter, Item, OrderBy, Query, Schema};
+use crate::model::{Source, Stage, State};
+use prost::Message;
+use prost_types::FieldMask;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+/// After so many items the thread is lent to others: a large catalogue must not delay a call.
+const PATIENCE: usize = 256;
+
+const STAGES: &[&str] = &["alpha", "beta", "stable", "deprecated", "retired"];
+const STATES: &[&str] = &["serving", "degraded", "not_serving", "unknown"];
+const SOURCES: &[&str] = &["configuration", "manifest", "registration", "discovery"];
+
+/// Names the fields of one kind of thing once: as they are written, and as they are matched.
+macro_rules! fields {
+    ($($id:ident = $name:literal: $kind:expr;)+) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        enum Id { $($id),+ }
+        const IDS: &[Id] = &[$(Id::$id),+];
+        /// What can be asked for.
+        pub(in crate::api) const FIELDS: $crate::filter::Schema = $crate::filter::Schema(&[
+            $($crate::filter::Field { name: $name, kind: $kind }),+
+        ]);
+    };
+}
+use fields;
+
+/// A thing that is listed.
+pub(super) trait Listed: Item + Send {
+    /// What can be asked of it.
+    const FIELDS: Schema;
+    /// The full name of its message.
+    const MESSAGE: &'static str;
+    /// The field that is folded from what probes see, if it has one.
+    const STATUS: Option<usize>;
+
+    /// Its resource name.
+    fn name(&self) -> String;
+
+    /// Which comes first if no order is asked for.
+    fn natural(&self, other: &Self) -> Ordering;
+}
+
+/// What is asked of a list.
+pub(super) struct Asked<'a> {
+    pub(super) method: &'static str,
+    pub(super) parent: &'a str,
+    pub(super) page: (i32, &'a str),
+    pub(super) filter: &'a str,
+    pub(super) order_by: &'a str,
+    pub(super) read_mask: Option<&'a FieldMask>,
+}
+
+/// One list that somebody searches and pages through.
+pub(super) struct Search<'a> {
+    caller: &'a Caller,
+    /// All that a page token holds for.
+    query: String,
+    page: Page,
+    filter: Query,
+    order: OrderBy,
+    mask: Mask,
+    reads_status: bool,
+}
+
+impl<'a> Search<'a> {
+    /// Reads what is asked of a list of `I`.
+    pub(super) fn open<I: Listed>(asked: &Asked<'_>, caller: &'a Caller) -> Result<Self, Fault> {
+        let filter = Filter::parse(asked.filter).and_then(|filter| filter.check(I::FIELDS));
+        let filter = filter.map_err(|error| refused("INVALID_FILTER", "filter", &error))?;
+        let order = OrderBy::parse(asked.order_by, I::FIELDS);
+        let order = order.map_err(|error| refused("INVALID_ORDER_BY", "order_by", &error))?;
+        let paths = asked.read_mask.map(|mask| &mask.paths);
+        let query = format!("{:?}", (asked.method, asked.parent, asked.filter, asked.order_by, paths));
+        let page = Page::parse(asked.page.0, asked.page.1, &query, caller)?;
+        let mask = Mask::parse(asked.read_mask, I::MESSAGE)?;
+        let reads_status = I::STATUS.is_some_and(|field| filter.reads(field) || order.reads(field));
+        Ok(Self { caller, query, page, filter, order, mask, reads_status })
+    }
+
+    /// The moment that the list began in; `now` for one that begins.
+    pub(super) fn moment(&self, pins: &Pins, now: impl FnOnce(bool) -> Moment) -> Result<Moment, Fault> {
+        match (self.page.pin, &self.page.after) {
+            (Some(pin), _) => pins.find(pin),
+            (None, None) => Ok(now(self.reads_status)),
+            (None, Some(_)) => Err(pins::gone()),
+        }
+    }
+
+    /// The last item of the page before.
+    pub(super) fn after<N, E>(&self, parse: impl FnOnce(&str) -> Result<N, E>) -> Result<Option<N>, Fault> {
+        self.page.after.as_deref().map(parse).transpose().map_err(|_| pins::gone())
+    }
+
+    /// What is found behind `after`, and one more than a page holds if there is more. `items` are all, in their natural
+    /// order, from behind the one it is given.
+    pub(super) async fn find<'n, N, I: Listed, Items: Iterator<Item = I>>(
+        &self,
+        after: Option<&'n N>,
+        items: impl FnOnce(Option<&'n N>) -> Items,
+        item: impl FnOnce(&'n N) -> Option<I>,
+    ) -> Result<Vec<I>, Fault> {
+        if self.order.is_empty() {
+            return Ok(self.first(items(after)).await);
+        }
+        let last = after.map(|name| item(name).ok_or_else(pins::gone)).transpose()?;
+        Ok(self.least(items(None), last).await)
+    }
+
+    /// The first items that pass.
+    async fn first<I: Listed>(&self, items: impl Iterator<Item = I>) -> Vec<I> {
+        let mut found = Vec::new();
+        for (i, item) in items.enumerate() {
+            if i % PATIENCE == PATIENCE - 1 {
+                tokio::task::yield_now().await;
+            }
+            if self.filter.matches(&item) {
+                found.push(item);
+                if found.len() > self.page.size {
+                    break;
+                }
+            }
+        }
+        found
+    }
+
+    /// The items that pass and come first, but behind `last`.
+    async fn least<I: Listed>(&self, items: impl Iterator<Item = I>, last: Option<I>) -> Vec<I> {
+        let ranked = |item| Ranked { item, order: &self.order };
+        let last = last.map(ranked);
+        // The greatest is on top, and falls out when one comes that is less.
+        let mut found = BinaryHeap::new();
+        for (i, item) in items.enumerate() {
+            if i % PATIENCE == PATIENCE - 1 {
+                tokio::task::yield_now().await;
+            }
+            if !self.filter.matches(&item) {
+                continue;
+            }
+            let item = ranked(item);
+            if last.as_ref().is_some_and(|last| item <= *last) {
+                continue;
+            }
+            if found.len() <= self.page.size {
+                found.push(item);
+            } else if let Some(mut greatest) = found.peek_mut()
+                && item < *greatest
+            {
+                *greatest = item;
+            }
+        }
+        found.into_sorted_vec().into_iter().map(|ranked| ranked.item).collect()
+    }
+
+    /// Cuts what was found to a page, and makes the token of the next; empty if there is none.
+    pub(super) fn page<I: Listed>(&self, found: &mut Vec<I>, pins: &Pins, moment: &Moment) -> String {
+        if found.len() <= self.page.size {
+            return String::new();
+        }
+        found.truncate(self.page.size);
+        let token = |last: &I| page::pinned_token(pins.keep(moment), &last.name(), &self.query, self.caller);
+        found.last().map(token).unwrap_or_default()
+    }
+
+    /// Leaves what the mask names.
+    pub(super) fn show<M: Message + Default>(&self, items: impl Iterator<Item = M>) -> Result<Vec<M>, Fault> {
+        items.map(|item| self.mask.apply(item)).collect()
+    }
+}
+
+/// An item with the order that it is compared by.
+struct Ranked<'a, I> {
+    item: I,
+    order: &'a OrderBy,
+}
+
+impl<I: Listed> Ord for Ranked<'_, I> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order.compare(&self.item, &other.item).then_with(|| self.item.natural(&other.item))
+    }
+}
+
+impl<I: Listed> PartialOrd for Ranked<'_, I> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<I: Listed> PartialEq for Ranked<'_, I> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl<I: Listed> Eq for Ranked<'_, I> {}
+
+fn refused(reason: &'static str, field: &'static str, error: &filter::Error) -> Fault {
+    Fault::invalid(reason, format!("{field}, {error}")).with("column", error.column.to_string())
+}
+
+fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Alpha => "alpha",
+        Stage::Beta => "beta",
+        Stage::Stable => "stable",
+        Stage::Deprecated => "deprecated",
+        Stage::Retired => "retired",
+    }
+}
+
+fn state(state: Option<State>) -> &'static str {
+    match state {
+        Some(State::Serving) => "serving",
+        Some(State::Degraded) => "degraded",
+        Some(State::NotServing) => "not_serving",
+        Some(State::Unknown) | None => "unknown",
+    }
+}
+
+fn source(source: Source) -> &'static str {
+    match source {
+        Source::Configuration => "configuration",
+        Source::Manifest => "manifest",
+        Source::Registration => "registration",
+        Source::Discovery => "discovery",
+    }
+}
