@@ -8,6 +8,7 @@ mod apply;
 mod claim;
 mod clash;
 mod edit;
+mod history;
 mod log;
 mod offering;
 mod publish;

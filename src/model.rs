@@ -4,6 +4,7 @@
 //! Never: I/O, clocks, async. Time comes in as a value.
 
 mod condition;
+mod contract;
 mod digest;
 mod drift;
 mod facts;
@@ -17,6 +18,7 @@ mod version;
 mod violation;
 
 pub use condition::{Condition, Freshness, State};
+pub use contract::Contract;
 pub use digest::{Digest, ParseDigestError};
 pub use drift::{Clash, ClashKind, Drift};
 pub use facts::{Availability, Facts, Requirement};

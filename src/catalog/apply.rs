@@ -3,8 +3,8 @@
 use super::log::Before;
 use super::{Offering, PlatformEntry, Snapshot};
 use crate::model::{
-    Clash, ClashKind, Drift, Freshness, OverrideSpec, Platform, PlatformName, Producer, ProducerName,
-    ServiceName, Source, Version, VersionName,
+    Clash, ClashKind, Contract, Drift, Freshness, OverrideSpec, Platform, PlatformName, Producer,
+    ProducerName, ServiceName, Source, Version, VersionName,
 };
 use jiff::Timestamp;
 use rpds::RedBlackTreeMapSync;
@@ -47,13 +47,31 @@ pub enum Change {
     WithdrawVersion(VersionName),
     /// A platform is gone. It must offer nothing and serve nothing.
     RemovePlatform(PlatformName),
+    /// A contract was taken for the first time; from now on nothing else stands under its version.
+    RecordContract(Contract),
+    /// Since when a platform claims a service name, as it was recorded; the times of its producers no longer move it.
+    RecordClaim {
+        /// The name.
+        service: ServiceName,
+        /// Who claims it.
+        platform: PlatformName,
+        /// Since when.
+        since: Timestamp,
+    },
     /// The operator decides who owns a service name.
     PutOverride(OverrideSpec),
     /// The operator's decision has ended.
     RemoveOverride(ServiceName),
     /// A declaration lost against what stands.
     PutClash(Clash),
-    /// Clashes of this subject, kind, source and origin are over.
+    /// A producer said anew all that it offers, or left: what it claimed before through this source is over.
+    SettleProducer {
+        /// Which.
+        producer: ProducerName,
+        /// Through which source.
+        source: Source,
+    },
+    /// Clashes of this subject, kind and source are over.
     SettleClash {
         /// Whose.
         platform: PlatformName,
@@ -107,9 +125,17 @@ impl Snapshot {
             Change::RemoveProducer(name) => next.remove_producer(&name)?,
             Change::DeclareVersion { version, since } => next.declare(version, since)?,
             Change::WithdrawVersion(name) => next.withdraw(&name)?,
+            Change::RecordContract(contract) => {
+                next.history.record(contract);
+                false
+            }
+            Change::RecordClaim { service, platform, since } => next.record_claim(&service, &platform, since),
             Change::PutOverride(spec) => next.decide(&spec.service.clone(), Some(Arc::new(spec))),
             Change::RemoveOverride(service) => next.decide(&service, None),
             Change::PutClash(clash) => next.clashes.put(clash),
+            Change::SettleProducer { producer, source } => next.clashes.settle(&producer.platform, |clash| {
+                clash.source == source && clash.producer.as_ref() == Some(&producer)
+            }),
             Change::SettleClash { platform, subject, kind, source } => {
                 next.clashes.settle(&platform, |clash| {
                     (&clash.subject, clash.kind, clash.source) == (&subject, kind, source)
@@ -206,7 +232,9 @@ impl Snapshot {
         if version.name.platform != *platform {
             return Err(Error::ForeignVersion(version.name.clone()));
         }
-        if self.offering(&version.name).is_some_and(|old| old.version.digest != version.digest) {
+        let standing = self.offering(&version.name).map(|old| old.version.digest);
+        let first = self.contract(&version.name).map(|first| first.digest);
+        if standing.or(first).is_some_and(|known| known != version.digest) {
             return Err(Error::ContractMutated(version.name.clone()));
         }
         Ok(())
@@ -223,6 +251,9 @@ impl Snapshot {
         for version in &old.versions {
             self.edit_offering(version, |old| old.map(|old| without(old, name)));
         }
+        let subject = name.to_string();
+        self.clashes
+            .settle(&name.platform, |clash| clash.kind == ClashKind::Producer && clash.subject == subject);
         Ok(true)
     }
 
@@ -249,6 +280,15 @@ impl Snapshot {
         }
         self.edit_offering(name, |old| old.map(|old| Offering { declared: None, ..old }));
         Ok(true)
+    }
+
+    fn record_claim(&mut self, service: &ServiceName, platform: &PlatformName, since: Timestamp) -> bool {
+        let claimed = self.service(service.as_str()).and_then(|claims| claims.of(platform.as_str()));
+        if claimed.is_none() {
+            return false;
+        }
+        self.edit_claims(service, |claims| claims.record(platform, since));
+        true
     }
 
     fn decide(&mut self, service: &ServiceName, decision: Option<Arc<OverrideSpec>>) -> bool {

@@ -1,7 +1,7 @@
 //! Who may be called by a bare service name: the owner, and those who claim it too.
 
 use super::Offering;
-use crate::model::{OverrideSpec, Platform, PlatformName, ServiceName, VersionName};
+use crate::model::{OverrideSpec, Platform, PlatformName, ServiceName, Source, VersionName};
 use jiff::Timestamp;
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub struct Claim {
     pub offerings: Vec<Arc<Offering>>,
     /// The length of the granted prefix that covers the name.
     prefix: usize,
+    /// Whether `since` was recorded, so that no producer's times move it.
+    recorded: bool,
 }
 
 impl Claims {
@@ -78,6 +80,14 @@ impl Claims {
         self.sort();
     }
 
+    /// Notes since when the platform claims the name.
+    pub(super) fn record(&mut self, platform: &PlatformName, since: Timestamp) {
+        for claim in self.claims.iter_mut().filter(|claim| claim.platform == *platform) {
+            (claim.since, claim.recorded) = (since, true);
+        }
+        self.sort();
+    }
+
     /// Notes that the platform holds other prefixes now.
     pub(super) fn regrant(&mut self, platform: &Platform, service: &ServiceName) {
         for claim in self.claims.iter_mut().filter(|claim| claim.platform == platform.name) {
@@ -108,12 +118,15 @@ impl Claims {
                     since,
                     offerings: Vec::new(),
                     prefix,
+                    recorded: false,
                 });
                 self.claims.len() - 1
             }
         };
         let claim = &mut self.claims[place];
-        claim.since = new.as_ref().map_or(claim.since, |new| new.since().min(claim.since));
+        if let Some(new) = new.as_ref().filter(|_| !claim.recorded) {
+            claim.since = new.since().min(claim.since);
+        }
         let offerings = &mut claim.offerings;
         offerings.retain(|offering| offering.version.name != *name);
         if let Some(new) = new {
@@ -128,10 +141,19 @@ impl Claims {
         let chosen = self.overridden.as_ref().map(|spec| spec.platform.clone());
         self.claims.sort_by(|a, b| {
             let place = |claim: &Claim| {
-                (Some(&claim.platform) != chosen.as_ref(), Reverse(claim.prefix), claim.since)
+                let is_chosen = Some(&claim.platform) == chosen.as_ref();
+                (!is_chosen, Reverse(claim.prefix), !claim.is_configured(), claim.since)
             };
             place(a).cmp(&place(b)).then_with(|| a.platform.cmp(&b.platform))
         });
+    }
+}
+
+impl Claim {
+    /// Whether the operator's configuration lists it: that is older than anybody's word, whenever the broker began.
+    pub fn is_configured(&self) -> bool {
+        let mut producers = self.offerings.iter().flat_map(|offering| &offering.producers);
+        producers.any(|producer| producer.source == Source::Configuration)
     }
 }
 

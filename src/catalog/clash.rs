@@ -1,13 +1,13 @@
 //! Declarations that lost: few of them are kept for each platform, so that nobody can fill the catalogue with them.
 
-use crate::model::{Clash, ClashKind, PlatformName, Source};
+use crate::model::{Clash, ClashKind, PlatformName, ProducerName, Source};
 use rpds::RedBlackTreeMapSync;
 use std::sync::Arc;
 
-/// Clashes that are kept for one platform; more are not.
-pub(super) const PER_PLATFORM: usize = 100;
+/// Clashes that are kept for one platform.
+const PER_PLATFORM: usize = 100;
 
-type Key = (PlatformName, String, ClashKind, Source, String);
+type Key = (PlatformName, String, ClashKind, Source, String, Option<ProducerName>);
 
 /// Ordered by platform, then subject. Cloning is cheap.
 #[derive(Debug, Clone, Default)]
@@ -18,13 +18,17 @@ impl Clashes {
         self.0.values()
     }
 
-    /// Keeps a clash; the same one again keeps its age. False if the platform has too many.
+    /// Keeps a clash; the same one again keeps its age, and the oldest of too many gives way. False if nothing changed.
     pub(super) fn put(&mut self, mut clash: Clash) -> bool {
         let key = key(&clash);
         match self.0.get(&key) {
-            Some(known) => clash.since = known.since,
-            None if self.of(&clash.platform) >= PER_PLATFORM => return false,
-            None => {}
+            Some(known) => {
+                clash.since = known.since;
+                if **known == clash {
+                    return false;
+                }
+            }
+            None => self.make_room(&clash.platform),
         }
         self.0.insert_mut(key, Arc::new(clash));
         true
@@ -44,11 +48,17 @@ impl Clashes {
         !over.is_empty()
     }
 
-    fn of(&self, platform: &PlatformName) -> usize {
-        self.0.keys().filter(|key| key.0 == *platform).count()
+    fn make_room(&mut self, platform: &PlatformName) {
+        let known = || self.0.iter().filter(|(key, _)| key.0 == *platform);
+        if known().count() >= PER_PLATFORM
+            && let Some(oldest) = known().min_by_key(|(_, clash)| clash.since).map(|(key, _)| key.clone())
+        {
+            self.0.remove_mut(&oldest);
+        }
     }
 }
 
 fn key(clash: &Clash) -> Key {
-    (clash.platform.clone(), clash.subject.clone(), clash.kind, clash.source, clash.origin.clone())
+    let (subject, origin) = (clash.subject.clone(), clash.origin.clone());
+    (clash.platform.clone(), subject, clash.kind, clash.source, origin, clash.producer.clone())
 }

@@ -34,9 +34,9 @@ impl Offering {
         [self.source].into_iter().chain(self.beneath.iter().map(|statement| statement.source))
     }
 
-    /// Since when it is here: the operator's configuration is older than anybody's word.
+    /// Since when those who declare it now do so.
     pub fn since(&self) -> Timestamp {
-        self.producers.iter().map(|p| began(p)).chain(self.declared).min().unwrap_or_default()
+        self.producers.iter().map(|producer| producer.created).chain(self.declared).min().unwrap_or_default()
     }
 
     /// Whether a reader learns the same from both: the contract, what is in force of all that is said of it, who says
@@ -96,14 +96,5 @@ impl Offering {
     fn put_statements(&mut self, mut said: Vec<Statement>) {
         let first = said.remove(0);
         (self.source, self.version, self.beneath) = (first.source, first.version, said);
-    }
-}
-
-/// Since when a producer stands behind a claim. The operator's word is older than anybody's registration, whenever the
-/// broker was started.
-fn began(producer: &Producer) -> Timestamp {
-    match producer.source {
-        Source::Configuration => Timestamp::UNIX_EPOCH,
-        Source::Manifest | Source::Registration | Source::Discovery => producer.created,
     }
 }

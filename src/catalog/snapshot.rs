@@ -1,12 +1,13 @@
 //! The catalogue at one revision.
 
 use super::clash::Clashes;
+use super::history::History;
 use super::log::Log;
 use super::table::Table;
 use super::{Claims, Offering};
 use crate::model::{
-    CapabilityId, CapabilityName, Clash, Drift, OverrideSpec, Platform, PlatformName, Producer, ProducerId,
-    ProducerName, ServiceName, VersionName,
+    CapabilityId, CapabilityName, Clash, Contract, Drift, OverrideSpec, Platform, PlatformName, Producer,
+    ProducerId, ProducerName, ServiceName, VersionName,
 };
 use rpds::RedBlackTreeMapSync;
 use std::ops::Bound;
@@ -20,6 +21,7 @@ pub struct Snapshot {
     pub(super) services: Table,
     pub(super) overrides: RedBlackTreeMapSync<ServiceName, Arc<OverrideSpec>>,
     pub(super) clashes: Clashes,
+    pub(super) history: History,
     pub(super) drifts: Arc<[Drift]>,
     pub(super) log: Log,
 }
@@ -79,6 +81,24 @@ impl Snapshot {
     /// The producer of that name.
     pub fn producer(&self, name: &ProducerName) -> Option<&Arc<Producer>> {
         self.platforms.get(&name.platform)?.producers.get(&name.producer)
+    }
+
+    /// The contract that was first taken under that name, whether or not anybody serves it now.
+    pub fn contract(&self, name: &VersionName) -> Option<&Arc<Contract>> {
+        self.history.get(name)
+    }
+
+    /// All contracts that were ever taken for a capability, the lowest version first.
+    pub fn contracts<'a>(
+        &'a self,
+        capability: &'a CapabilityName,
+    ) -> impl DoubleEndedIterator<Item = &'a Arc<Contract>> {
+        self.history.of(capability)
+    }
+
+    /// How many contracts of the platform are remembered.
+    pub fn contract_count(&self, platform: &PlatformName) -> usize {
+        self.history.count(platform)
     }
 
     /// Who claims a service name, the owner first.

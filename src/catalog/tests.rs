@@ -1,5 +1,6 @@
 //! What the catalogue promises: whole declarations, immutable contracts, owners that recency never decides.
 
+mod history;
 mod log;
 
 use super::*;

@@ -31,7 +31,7 @@ pub struct Snapshot {
     asked: Table<Arc<File>>,
     /// Files by their key, with who carries them.
     places: Table<Arc<Place>>,
-    versions: RedBlackTreeMapSync<Arc<VersionName>, Arc<[Arc<File>]>>,
+    versions: RedBlackTreeMapSync<Arc<VersionName>, Arc<Carried>>,
 }
 
 /// A file with the versions that carry it.
@@ -42,6 +42,14 @@ pub(super) struct Place {
     pub(super) own: bool,
     /// Ordered by name, so by platform.
     pub(super) carriers: RedBlackTreeSetSync<Arc<VersionName>>,
+}
+
+/// What a version carries.
+#[derive(Debug)]
+struct Carried {
+    /// The content address of the bytes that it was sent in.
+    digest: Digest,
+    files: Vec<Arc<File>>,
 }
 
 /// A question with exactly one kind of answer; what is hashed.
@@ -87,6 +95,11 @@ impl Writer {
         }
     }
 
+    /// Reads the index that this handle changes.
+    pub fn reader(&self) -> Reader {
+        Reader { published: self.published.clone() }
+    }
+
     fn publish(&self) {
         self.published.store(Arc::new(self.state.clone()));
     }
@@ -120,7 +133,13 @@ impl Snapshot {
 
     /// The sound files of a version; none if it has no descriptors.
     pub(super) fn files(&self, version: &VersionName) -> &[Arc<File>] {
-        self.versions.get(version).map(|files| &files[..]).unwrap_or_default()
+        self.versions.get(version).map(|carried| &carried.files[..]).unwrap_or_default()
+    }
+
+    /// The sound descriptors of a version; `None` if it has none.
+    pub fn set(&self, version: &VersionName) -> Option<Set> {
+        let carried = self.versions.get(version)?;
+        Some(Set::new(carried.digest, carried.files.clone(), Vec::new()))
     }
 
     /// The files that may answer a question, whoever carries them; the asker checks for hash collisions.
@@ -153,13 +172,13 @@ impl Snapshot {
             files.push(place.file.clone());
             self.replace(place);
         }
-        self.versions.insert_mut(version, files.into());
+        self.versions.insert_mut(version, Arc::new(Carried { digest: set.digest(), files }));
     }
 
     fn remove(&mut self, version: &VersionName) -> bool {
-        let Some(files) = self.versions.get(version).cloned() else { return false };
+        let Some(carried) = self.versions.get(version).cloned() else { return false };
         self.versions.remove_mut(version);
-        for file in files.iter() {
+        for file in &carried.files {
             let Some(place) = self.place(&file.key) else { continue };
             let mut place = Place::clone(place);
             place.carriers.remove_mut(version);

@@ -114,6 +114,11 @@ impl Set {
         Some(methods)
     }
 
+    /// The bytes of its sound files.
+    pub fn size(&self) -> usize {
+        self.files.iter().map(|file| file.bytes.len()).sum()
+    }
+
     /// Its sound files, imports before importers.
     pub(super) fn files(&self) -> &[Arc<File>] {
         &self.files

@@ -1,6 +1,6 @@
 //! What does not fit together: claims that were refused, manifests that are not what runs.
 
-use super::{PlatformName, Source};
+use super::{PlatformName, ProducerName, Source};
 use jiff::Timestamp;
 
 /// A declaration that clashes with what stands, and lost. It harms nothing, and people can read of it.
@@ -14,6 +14,9 @@ pub struct Clash {
     pub platform: PlatformName,
     /// Through which source the loser came.
     pub source: Source,
+    /// For which producer it was claimed; `None` if for none. It declares its whole set each time, so that its next
+    /// fitting word ends all of its clashes.
+    pub producer: Option<ProducerName>,
     /// Who says so: an identity, or the file and line of a manifest.
     pub origin: String,
     /// What it claims: a contract's digest.
