@@ -5,6 +5,7 @@
 
 mod attacks;
 mod cli;
+mod compat;
 mod demo;
 mod discovery;
 mod etcd;

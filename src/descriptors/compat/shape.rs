@@ -28,6 +28,7 @@ pub(super) struct Field<'a> {
     pub(super) oneof: Option<&'a str>,
     /// If it is not the one that follows from the name.
     pub(super) json_name: Option<&'a str>,
+    /// If it is not the first value of its enum, which needs no saying.
     pub(super) default: Option<&'a str>,
     pub(super) file: &'a File,
 }
@@ -129,7 +130,7 @@ impl<'a> Field<'a> {
             kind: Type { word, name: type_name },
             oneof: oneof.and_then(|at| oneofs.get(usize::try_from(at).ok()?).copied()),
             json_name: text(bytes, 10).filter(|name| *name != json_name(short)),
-            default: text(bytes, 7),
+            default: text(bytes, 7).filter(|default| target.and_then(first_value) != Some(default)),
             file: place.file,
         }
     }
@@ -220,6 +221,11 @@ impl fmt::Display for Cardinality {
 /// Whether it is the message that stands for the entries of a map.
 fn is_map_entry(declared: Declared<'_>) -> bool {
     declared.kind == Kind::Message && parts(declared.bytes, 7).any(|options| number(options, 7) == Some(1))
+}
+
+/// The value of an enum that a field has without a default.
+fn first_value(declared: Declared<'_>) -> Option<&str> {
+    parts(declared.bytes, 2).next().filter(|_| declared.kind == Kind::Enum).and_then(|value| text(value, 1))
 }
 
 /// The keyword of a `FieldDescriptorProto.Type`.

@@ -3,6 +3,7 @@
 use super::compile::compile;
 use crate::descriptors::{Contract, Limits, Set, breaks, contract_digest, difference};
 use crate::model::ServiceName;
+use proptest::prelude::*;
 
 const LEDGER: &str = r#"package acme.v1;
     service Ledger { rpc Post(PostRequest) returns (Entry); rpc Follow(PostRequest) returns (stream Entry); }
@@ -127,4 +128,37 @@ fn a_parameter_schema_counts_whatever_the_order_of_its_keys() {
         ]
     );
     assert_eq!(difference(schema(None), schema(Some("{}"))), ["+ parameter_schema:: {}"]);
+}
+
+/// A field of any kind, numbered and named by `number`.
+fn field() -> impl Strategy<Value = fn(usize) -> String> {
+    prop::sample::select(vec![
+        (|n| format!("int32 f{n} = {n};")) as fn(usize) -> String,
+        |n| format!("optional string f{n} = {n};"),
+        |n| format!("repeated bytes f{n} = {n};"),
+        |n| format!("map<int64, M0> f{n} = {n};"),
+        |n| format!("oneof o{n} {{ M1 f{n} = {n}; Side s{n} = {}; }}", n + 100),
+        |n| format!("M1 f{n} = {n} [json_name = \"j{n}\"];"),
+        |n| format!("repeated M0 f{n} = {n}; reserved {};", n + 200),
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn a_field_that_is_added_breaks_nothing_and_one_that_goes_does(
+        fields in prop::collection::vec((field(), 0..2_usize), 1..12), gone in any::<prop::sample::Index>()
+    ) {
+        let source = |skipped: Option<usize>| {
+            let of = |message: usize| -> String {
+                let own = fields.iter().enumerate().filter(|(at, (_, of))| *of == message && Some(*at) != skipped);
+                own.map(|(at, (field, _))| field(at + 1)).collect()
+            };
+            let service = "package acme.v1; service Ledger { rpc Post(M0) returns (M1); } enum Side { A = 0; }";
+            format!("{service} message M0 {{ {} }} message M1 {{ {} }}", of(0), of(1))
+        };
+        let (whole, without) = (source(None), source(Some(gone.index(fields.len()))));
+        prop_assert_eq!(compare(&without, &whole).0, [""; 0]);
+        prop_assert!(!compare(&whole, &without).0.is_empty());
+    }
 }

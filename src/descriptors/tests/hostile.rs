@@ -1,7 +1,7 @@
 //! Bytes of every kind: nothing panics, and what is kept is sound.
 
 use super::compile::compile;
-use crate::descriptors::{Limits, Set, contract_digest, index};
+use crate::descriptors::{Contract, Limits, Set, breaks, contract_digest, difference, index};
 use crate::model::{ServiceName, VersionName};
 use proptest::prelude::*;
 use prost::Message;
@@ -22,6 +22,8 @@ static GOOD: LazyLock<Vec<u8>> = LazyLock::new(|| {
     ])
 });
 
+static GOOD_SET: LazyLock<Set> = LazyLock::new(|| Set::screen(&GOOD, &Limits::default()).unwrap());
+
 /// Whatever happens, it is no panic, and a client can decode what is kept.
 fn check(bytes: &[u8]) {
     let Ok(set) = Set::screen(bytes, &Limits::default()) else { return };
@@ -32,6 +34,14 @@ fn check(bytes: &[u8]) {
     let services: Vec<ServiceName> = set.services().cloned().collect();
     assert!(services.iter().all(|service| set.methods(service).is_some()));
     contract_digest(&services, Some(&set), None);
+    let contract = |set| Contract { services: &services, set: Some(set), parameter_schema: None };
+    assert_eq!(
+        (breaks(contract(&set), contract(&set)), difference(contract(&set), contract(&set))),
+        (vec![], vec![])
+    );
+    breaks(contract(&GOOD_SET), contract(&set));
+    breaks(contract(&set), contract(&GOOD_SET));
+    difference(contract(&GOOD_SET), contract(&set));
     let version = VersionName::parse("platforms/p.example/capabilities/c/versions/1.0.0").unwrap();
     let (mut writer, reader) = index(&set);
     writer.put(version.clone(), &set);
