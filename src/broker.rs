@@ -24,7 +24,7 @@ use crate::relay::Relay;
 use crate::status::{Board, Prober};
 use crate::store::{self, Store};
 use crate::uplink::{Observer, Pool};
-use crate::{catalog, wire};
+use crate::{catalog, usage, wire};
 use config::Config;
 use jiff::Timestamp;
 use std::io;
@@ -39,6 +39,7 @@ pub struct Broker {
     connections: Connections,
     shutdown: Shutdown,
     store: Store,
+    usage: usage::Keeping,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -80,7 +81,9 @@ impl Broker {
         let (credentials, trust, watcher) = identity::open(&files, &domains).map_err(Error::Identity)?;
         let sockets = bind(&config.listen, settings::workers(&config))?;
         let addresses = addresses(&sockets)?;
-        let (store, contents) = Store::open(&config.data_dir, Timestamp::now())?;
+        let (store, mut contents) = Store::open(&config.data_dir, Timestamp::now())?;
+        let counts = std::mem::take(&mut contents.usage);
+        let (recorder, calls, keeper) = usage::open(counts, store.clone(), Arc::new(Timestamp::now));
 
         let (rules, policy) = access::policy(settings::platforms(&config), config.operators.iter().cloned());
         let policy = Arc::new(policy);
@@ -99,18 +102,18 @@ impl Broker {
             clock: Arc::new(Timestamp::now),
         };
         let registrar = federation::start(ground, settings::registrations(&config, &addresses))?;
-        let known = Known { policy, catalog, own, described, registrar };
+        let known = Known { policy, catalog, own, described, registrar, usage: calls };
 
         discover(&config, &known, (&trust, &credentials), &shutdown);
         lifecycle::spawn("certificate watcher", watcher.run(shutdown.clone()));
-        let (listener, connections) = edge(&config, &known, (&trust, &credentials), &shutdown);
+        let (listener, connections) = edge(&config, &known, (&trust, &credentials), recorder, &shutdown);
         let start = |(index, sockets)| {
             let pool = Arc::new(Pool::new(trust.clone(), credentials.clone(), settings::outbound(&config)));
             worker::start(index, sockets, listener.clone(), pool, shutdown.clone()).map_err(Error::Worker)
         };
         let workers = sockets.into_iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
         tracing::info!(broker = %config.id, listen = ?addresses, "ready");
-        Ok(Self { addresses, connections, shutdown, store, workers })
+        Ok(Self { addresses, connections, shutdown, store, usage: keeper.start(), workers })
     }
 
     /// Where it listens; a port 0 of the configuration has become a real one.
@@ -132,6 +135,7 @@ impl Broker {
             tokio::task::spawn_blocking(move || workers.into_iter().for_each(|worker| drop(worker.join())));
         // A worker that panicked has said so itself.
         drop(joined.await);
+        self.usage.finish().await;
         self.store.close().await;
         finished
     }
@@ -144,6 +148,7 @@ struct Known {
     own: Set,
     described: descriptors::Reader,
     registrar: Registrar,
+    usage: usage::Reader,
 }
 
 /// Begins to probe, and builds the edge that all workers share.
@@ -151,6 +156,7 @@ fn edge(
     config: &Config,
     known: &Known,
     (trust, credentials): (&Trust, &Credentials),
+    usage: usage::Recorder,
     shutdown: &Shutdown,
 ) -> (Arc<Listener>, Connections) {
     let observer = Observer::new();
@@ -160,6 +166,7 @@ fn edge(
         catalog: known.catalog.clone(),
         policy: known.policy.clone(),
         observations,
+        usage,
         broker: config.id.clone(),
         locality: settings::locality(config),
         message_bytes: settings::message_bytes(config),

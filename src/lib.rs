@@ -20,4 +20,5 @@ pub mod store;
 pub mod telemetry;
 pub mod transport;
 pub mod uplink;
+pub mod usage;
 pub mod wire;

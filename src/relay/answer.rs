@@ -67,6 +67,11 @@ pub(super) fn judge_trailers(trailers: &HeaderMap) -> Result<(), BadAnswer> {
     }
 }
 
+/// Whether the status, judged before, is OK.
+pub(super) fn is_ok(headers: &HeaderMap) -> bool {
+    headers.get("grpc-status").is_some_and(|status| status.as_bytes().iter().all(|digit| *digit == b'0'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -46,8 +46,13 @@ impl Answer {
     }
 }
 
-/// Carries a call until its answer is complete.
-pub(super) async fn carry(legs: Legs, permit: &Permit, limit: u32, answer: &mut Answer) -> Result<(), Error> {
+/// Carries a call until its answer is complete. True if the producer's status is OK.
+pub(super) async fn carry(
+    legs: Legs,
+    permit: &Permit,
+    limit: u32,
+    answer: &mut Answer,
+) -> Result<bool, Error> {
     let Legs { request, up, response } = legs;
     let mut upward = pin!(move_up(request, up, limit));
     let mut downward = pin!(move_down(response, permit, limit, answer));
@@ -91,7 +96,7 @@ async fn move_down(
     permit: &Permit,
     limit: u32,
     answer: &mut Answer,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let response = tokio::select! {
         biased;
         response = response => response.map_err(Error::Producer)?,
@@ -101,16 +106,18 @@ async fn move_down(
     let end = from.is_end();
     answer::judge_head(&head, end)?;
     header::edit_response(&mut head.headers, permit);
+    let is_ok = answer::is_ok(&head.headers);
     answer.open(http::Response::from_parts(head, ()), end).map_err(Error::Consumer)?;
-    let Answer::Open(to) = answer else { return Ok(()) };
+    let Answer::Open(to) = answer else { return Ok(is_ok) };
 
     move_frames(&mut from, to, limit).await?;
     let mut trailers = from.trailers().await.map_err(Error::Producer)?.ok_or(BadAnswer::NoStatus)?;
     answer::judge_trailers(&trailers)?;
+    let is_ok = answer::is_ok(&trailers);
     header::edit_trailers(&mut trailers);
     let sent = to.trailers(trailers).map_err(Error::Consumer);
     *answer = Answer::Over;
-    sent
+    sent.map(|()| is_ok)
 }
 
 async fn move_frames(from: &mut Recv, to: &mut Send, limit: u32) -> Result<(), Error> {

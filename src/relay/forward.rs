@@ -8,6 +8,7 @@ use crate::catalog;
 use crate::model::{BrokerId, Endpoint, PlatformName, Producer, State};
 use crate::transport::{self, Exchange, Recv, client};
 use crate::uplink::{self, Pool};
+use crate::usage::Recorder;
 use http::uri::{Authority, Parts, Scheme};
 use http::{Request, Uri};
 use jiff::{SignedDuration, Timestamp};
@@ -29,6 +30,8 @@ pub struct Relay {
     pub policy: Arc<Policy>,
     /// What the prober saw.
     pub observations: uplink::Observations,
+    /// Where calls are counted.
+    pub usage: Recorder,
     /// Our own id, for the loop guard.
     pub broker: BrokerId,
     /// Where we stand: `region/zone`.
@@ -145,6 +148,8 @@ impl Relay {
         answer: &mut Answer,
     ) -> Result<(), Error> {
         let route = self.route(&wish.caller, &wish.service)?;
+        // Counted when it falls, however the call ends.
+        let counted = self.usage.begin(&route.permit.version().name, &route.permit.caller().identity);
         let (mut head, request) = request.into_parts();
         let left = wish.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
@@ -163,7 +168,9 @@ impl Relay {
         head.extensions.clear();
         let (response, up) =
             connection.send(Request::from_parts(head, ()), request.is_end()).map_err(Error::Producer)?;
-        carry(Legs { request, up, response }, &route.permit, self.message_bytes, answer).await
+        let is_ok = carry(Legs { request, up, response }, &route.permit, self.message_bytes, answer).await?;
+        counted.end(is_ok);
+        Ok(())
     }
 
     /// The earliest failure that the pool or the prober saw counts; this one, if it is the first.
