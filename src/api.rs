@@ -6,12 +6,14 @@
 mod caller;
 pub mod catalog;
 mod connections;
+pub mod consumers;
 pub mod dispatch;
 pub mod fault;
 #[cfg(test)]
 mod fixture;
 mod gate;
 pub mod health;
+mod list;
 pub mod listener;
 mod mask;
 mod noise;
@@ -19,6 +21,7 @@ mod page;
 mod passthrough;
 pub mod reflection;
 pub mod registry;
+mod scope;
 pub mod services;
 pub mod status;
 mod until;

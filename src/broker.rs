@@ -83,7 +83,7 @@ impl Broker {
         let addresses = addresses(&sockets)?;
         let (store, mut contents) = Store::open(&config.data_dir, Timestamp::now())?;
         let counts = std::mem::take(&mut contents.usage);
-        let (recorder, calls, keeper) = usage::open(counts, store.clone(), Arc::new(Timestamp::now));
+        let (recorder, calls, keeper) = usage::open(counts, Arc::new(Timestamp::now));
 
         let (rules, policy) = access::policy(settings::platforms(&config), config.operators.iter().cloned());
         let policy = Arc::new(policy);
@@ -113,7 +113,8 @@ impl Broker {
         };
         let workers = sockets.into_iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
         tracing::info!(broker = %config.id, listen = ?addresses, "ready");
-        Ok(Self { addresses, connections, shutdown, store, usage: keeper.start(), workers })
+        let usage = keeper.start(store.clone());
+        Ok(Self { addresses, connections, shutdown, store, usage, workers })
     }
 
     /// Where it listens; a port 0 of the configuration has become a real one.

@@ -20,7 +20,7 @@ pub use keeper::{Keeper, Keeping};
 pub use reader::{Consumption, Reader, Used};
 pub use recorder::{Call, Recorder};
 
-use crate::store::{Record, Store};
+use crate::store::Record;
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,7 +35,7 @@ struct Shared {
 }
 
 /// Opens the book with what was stored of it. What cannot be read is left in the store as it is, and not counted.
-pub fn open(records: Vec<Record>, store: Store, clock: Clock) -> (Recorder, Reader, Keeper) {
+pub fn open(records: Vec<Record>, clock: Clock) -> (Recorder, Reader, Keeper) {
     let mut book = Book::new(Limits::default());
     for record in records {
         match record::read(&record) {
@@ -48,7 +48,7 @@ pub fn open(records: Vec<Record>, store: Store, clock: Clock) -> (Recorder, Read
     }
     let shared = Arc::new(Shared { pending: pending::Shards::default(), book: Mutex::new(book), clock });
     let reader = Reader { shared: shared.clone() };
-    (Recorder { shared: shared.clone() }, reader, Keeper { shared, store })
+    (Recorder { shared: shared.clone() }, reader, Keeper { shared })
 }
 
 impl Shared {

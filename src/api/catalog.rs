@@ -6,6 +6,7 @@ mod search;
 mod view;
 
 use super::caller::caller;
+use super::consumers::Consumers;
 use super::fault::Fault;
 use crate::access::{Caller, Policy};
 use crate::catalog::{Reader, Snapshot};
@@ -25,12 +26,18 @@ pub struct Catalog {
     reader: Reader,
     policy: Arc<Policy>,
     board: Board,
+    consumers: Consumers,
     pins: Arc<Pins>,
 }
 
-/// The service over a catalogue and how it is, filtered by policy.
-pub fn service(reader: Reader, policy: Arc<Policy>, board: Board) -> CatalogServiceServer<Catalog> {
-    let catalog = Catalog { reader, policy, board, pins: Arc::default() };
+/// The service over a catalogue, how it is and who uses it, filtered by policy.
+pub fn service(
+    reader: Reader,
+    policy: Arc<Policy>,
+    board: Board,
+    consumers: Consumers,
+) -> CatalogServiceServer<Catalog> {
+    let catalog = Catalog { reader, policy, board, consumers, pins: Arc::default() };
     CatalogServiceServer::new(catalog).max_decoding_message_size(super::SMALL_MESSAGE)
 }
 
@@ -113,9 +120,10 @@ impl CatalogService for Catalog {
 
     async fn list_consumers(
         &self,
-        _request: Request<pb::ListConsumersRequest>,
+        request: Request<pb::ListConsumersRequest>,
     ) -> Result<Response<pb::ListConsumersResponse>, Status> {
-        Err(Fault::internal("NOT_BUILT", "not built yet").into())
+        let (caller, snapshot) = self.open(&request)?;
+        Ok(Response::new(self.consumers.list(&caller, &snapshot, request.get_ref())?))
     }
 
     async fn get_dependency_graph(

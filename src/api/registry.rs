@@ -1,10 +1,11 @@
 //! `portolan.registry.v1.RegistryService`: producers say what they offer.
 
 use super::caller::caller;
+use super::consumers::Consumers;
 use super::fault::Fault;
 use super::fault::registration::refused;
 use crate::federation::{Receipt, Registrar};
-use crate::model::ProducerName;
+use crate::model::{ProducerName, Registration, Stage, VersionName};
 use crate::wire::pb::portolan::registry::v1 as pb;
 use crate::wire::registry as wire;
 use pb::registry_service_server::{RegistryService, RegistryServiceServer};
@@ -14,11 +15,17 @@ use tonic::{Request, Response, Status};
 #[derive(Debug, Clone)]
 pub struct Registry {
     registrar: Registrar,
+    consumers: Consumers,
 }
 
-/// The service over a registrar; `largest_message` bounds a request in bytes.
-pub fn service(registrar: Registrar, largest_message: usize) -> RegistryServiceServer<Registry> {
-    RegistryServiceServer::new(Registry { registrar }).max_decoding_message_size(largest_message)
+/// The service over a registrar; `consumers` says whom a deprecation affects, `largest_message` bounds a request in
+/// bytes.
+pub fn service(
+    registrar: Registrar,
+    consumers: Consumers,
+    largest_message: usize,
+) -> RegistryServiceServer<Registry> {
+    RegistryServiceServer::new(Registry { registrar, consumers }).max_decoding_message_size(largest_message)
 }
 
 #[tonic::async_trait]
@@ -29,12 +36,15 @@ impl RegistryService for Registry {
     ) -> Result<Response<pb::RegisterProducerResponse>, Status> {
         let caller = caller(&request)?;
         let registration = wire::parse(request.into_inner()).map_err(refused)?;
+        let ending = ending(&registration);
         let receipt = self.registrar.register(&caller.identity, registration).await.map_err(Fault::from)?;
+        let affected = self.consumers.affected(&caller, &ending);
         Ok(Response::new(pb::RegisterProducerResponse {
             name: receipt.producer.to_string(),
             revision: receipt.revision,
             warnings: receipt.warnings.clone(),
-            affected_consumers: Vec::new(),
+            affected_consumers: affected.consumers,
+            omitted_consumers: affected.omitted,
             lease: Some(lease(receipt)),
         }))
     }
@@ -59,6 +69,19 @@ impl RegistryService for Registry {
         let receipt = self.registrar.deregister(&caller.identity, name).await.map_err(Fault::from)?;
         Ok(Response::new(pb::DeregisterProducerResponse { revision: receipt.revision }))
     }
+}
+
+/// The versions that are declared as deprecated or retired. Also those that were so before: the same request, sent
+/// again, has the same answer.
+fn ending(registration: &Registration) -> Vec<VersionName> {
+    let offers = registration.offers.iter();
+    let ending = offers.filter(|offer| matches!(offer.stage, Stage::Deprecated | Stage::Retired));
+    let name = |offer: &crate::model::Offer| VersionName {
+        platform: registration.producer.platform.clone(),
+        capability: offer.capability.clone(),
+        version: offer.version.clone(),
+    };
+    ending.map(name).collect()
 }
 
 fn lease(receipt: Receipt) -> pb::Lease {

@@ -2,6 +2,7 @@
 
 use super::Known;
 use super::config::Config;
+use crate::api::consumers::Consumers;
 use crate::api::reflection::Reflection;
 use crate::api::services::Services;
 use crate::api::{catalog, health, registry, status};
@@ -13,10 +14,11 @@ pub(super) fn all(config: &Config, known: &Known, board: Board, shutdown: &Shutd
     let policy = &known.policy;
     let (catalog_reader, described) = (known.catalog.clone(), known.described.clone());
     let reflection = Reflection::new(&known.own, catalog_reader, described, policy.clone(), shutdown.clone());
+    let consumers = Consumers::new(known.usage.clone(), policy.clone());
     let largest = usize::try_from(config.limits.own_message_bytes).unwrap_or(usize::MAX);
     Services::default()
-        .with(registry::service(known.registrar.clone(), largest))
-        .with(catalog::service(known.catalog.clone(), policy.clone(), board.clone()))
+        .with(registry::service(known.registrar.clone(), consumers.clone(), largest))
+        .with(catalog::service(known.catalog.clone(), policy.clone(), board.clone(), consumers))
         .with(health::Service::server(board.clone(), policy.clone(), shutdown.clone()))
         .with(status::Service::server(config.id.clone(), board, policy.clone(), shutdown.clone()))
         .with(reflection.v1())

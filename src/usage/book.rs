@@ -119,11 +119,7 @@ impl Book {
     pub fn used(&self, version: &VersionName) -> Used {
         let Some(entry) = self.entries.get(version) else { return Used::default() };
         let consumers = entry.consumers.iter().filter_map(|(consumer, days)| {
-            Some(Consumption {
-                version: version.clone(),
-                consumer: consumer.clone(),
-                tally: days.tally()?,
-            })
+            Some(Consumption { version: version.clone(), consumer: consumer.clone(), tally: days.tally()? })
         });
         Used { consumers: consumers.collect(), other: entry.other.tally() }
     }

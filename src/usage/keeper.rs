@@ -18,10 +18,9 @@ const WRITE: Duration = Duration::from_secs(30);
 /// Counts in one commit: other writers wait for no more than this.
 const COMMIT: usize = 256;
 
-/// Holds the book's end of the store.
+/// Folds and writes, once it is started.
 pub struct Keeper {
     pub(super) shared: Arc<Shared>,
-    pub(super) store: Store,
 }
 
 /// A keeper at work.
@@ -33,12 +32,12 @@ pub struct Keeping {
 
 impl Keeper {
     /// Begins to fold and to write, on the current runtime.
-    pub fn start(self) -> Keeping {
+    pub fn start(self, store: Store) -> Keeping {
         let (stop, stopped) = oneshot::channel();
-        Keeping { stop, task: lifecycle::spawn("usage keeper", self.run(stopped)) }
+        Keeping { stop, task: lifecycle::spawn("usage keeper", self.run(store, stopped)) }
     }
 
-    async fn run(self, mut stopped: oneshot::Receiver<()>) {
+    async fn run(self, store: Store, mut stopped: oneshot::Receiver<()>) {
         let mut written = Instant::now();
         loop {
             let is_over = tokio::select! {
@@ -47,7 +46,7 @@ impl Keeper {
             };
             drop(self.shared.folded());
             if is_over || written.elapsed() >= WRITE {
-                self.write().await;
+                self.write(&store).await;
                 written = Instant::now();
             }
             if is_over {
@@ -57,10 +56,13 @@ impl Keeper {
     }
 
     /// Writes what differs. What the store does not take is tried again with the next write.
-    async fn write(&self) {
+    async fn write(&self, store: &Store) {
         let lumped = lock(&self.shared.book).take_lumped();
         if lumped > 0 {
-            tracing::warn!(counts = lumped, "more consumers than are told apart; the rest is counted together");
+            tracing::warn!(
+                counts = lumped,
+                "more consumers than are told apart; the rest is counted together"
+            );
         }
         loop {
             let taken = lock(&self.shared.book).take_unwritten(COMMIT);
@@ -74,7 +76,7 @@ impl Keeper {
                     (key, change)
                 })
                 .unzip();
-            if let Err(error) = self.store.commit(changes).await {
+            if let Err(error) = store.commit(changes).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "counts of calls were not written");
                 lock(&self.shared.book).put_back(keys);
                 return;

@@ -58,6 +58,11 @@ impl Reader {
         self.read(|book| book.other_calls(admits))
     }
 
+    /// Calls of versions that were too many to be told apart.
+    pub fn beyond(&self) -> u64 {
+        self.read(Book::beyond)
+    }
+
     /// Whether a version that `admits` lets through was called at all.
     pub fn knows(&self, admits: impl Fn(&VersionName) -> bool) -> bool {
         self.read(|book| book.knows(admits))

@@ -4,12 +4,14 @@ mod found;
 mod pages;
 mod sight;
 mod tokens;
+mod used;
 
 use super::*;
 use crate::catalog::{Change, Writer, catalog};
 use crate::model::*;
 use crate::status::{Publisher, board, fold};
 use crate::uplink::{Look, Observer};
+use crate::usage::{self, Recorder};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
@@ -22,6 +24,7 @@ struct World {
     writer: Writer,
     seen: Observer,
     publisher: Publisher,
+    calls: Recorder,
     catalog: Catalog,
 }
 
@@ -40,8 +43,10 @@ impl World {
         let first = fold(&reader.snapshot(), &seen.reader().load(), SignedDuration::MAX, None, now);
         let (publisher, board) = board(first);
         let policy = Arc::new(Policy::new(platforms));
-        let catalog = Catalog { reader, policy, board, pins: Arc::default() };
-        let mut world = Self { writer, seen, publisher, catalog };
+        let (calls, book, _) = usage::open(vec![], Arc::new(|| Timestamp::UNIX_EPOCH));
+        let consumers = Consumers::new(book, policy.clone());
+        let catalog = Catalog { reader, policy, board, consumers, pins: Arc::default() };
+        let mut world = Self { writer, seen, publisher, calls, catalog };
         for (producer, versions) in declared(sketches) {
             world.put(producer, versions);
         }

@@ -6,7 +6,7 @@ use crate::federation::{Ground, Settings, start};
 use crate::model::{Identity, Platform, TrustDomain};
 use crate::store::Store;
 use crate::wire::pb::portolan::catalog::v1 as catalog;
-use crate::{catalog as catalogue, descriptors};
+use crate::{catalog as catalogue, descriptors, usage};
 use jiff::Timestamp;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -43,8 +43,10 @@ impl World {
             targets: Default::default(),
             clock: Arc::new(|| Timestamp::UNIX_EPOCH),
         };
+        let (_, calls, _) = usage::open(vec![], Arc::new(|| Timestamp::UNIX_EPOCH));
+        let consumers = Consumers::new(calls, policy.clone());
         let registrar = start(ground, Settings::default()).unwrap();
-        Self { registry: Registry { registrar }, policy, _folder: folder }
+        Self { registry: Registry { registrar, consumers }, policy, _folder: folder }
     }
 
     fn ask<T>(&self, who: &str, message: T) -> Request<T> {
