@@ -10,6 +10,7 @@ mod completions;
 mod config;
 mod connection;
 pub mod demo;
+mod lint;
 mod output;
 mod serve;
 mod status;
@@ -30,13 +31,16 @@ Examples:
     portolan config check portolan.toml
     portolan serve --config portolan.toml
 
+  Check a contract before consumers rely on it:
+    portolan lint ledger.binpb --against ledger-1.4.0.binpb
+
   Ask it, with the flags in a profile (~/.config/portolan/profiles/hub.toml):
     portolan catalog --profile hub
     portolan status --profile hub --watch
     portolan call --profile hub list
     portolan call --profile hub acme.ledger.v1.Ledger/GetBalance -d '{\"account\": \"a\"}'
 
-Exit codes: 0 done, 1 failed, 2 wrong usage; `status` and `call` add their own, see their help.
+Exit codes: 0 done, 1 failed, 2 wrong usage; `status`, `call` and `lint` add their own, see their help.
 PORTOLAN_LOG sets what a client command logs (error, warn, info, debug, or part=level pairs).";
 
 /// One address for the capabilities of many organisations: a gRPC federation broker.
@@ -55,6 +59,7 @@ enum Command {
     Status(status::Args),
     Call(call::Args),
     Config(config::Args),
+    Lint(lint::Args),
     Certs(certs::Args),
     Completions(completions::Args),
 }
@@ -73,6 +78,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Status(args) => Box::pin(status::run(args)).await,
         Command::Call(args) => Box::pin(call::run(args)).await,
         Command::Config(args) => config::run(args),
+        Command::Lint(args) => lint::run(args),
         Command::Certs(args) => certs::run(args).map(|()| ExitCode::SUCCESS),
         Command::Completions(args) => completions::run(&args),
     }

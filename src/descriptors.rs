@@ -21,6 +21,7 @@ mod table;
 mod view;
 mod well_known;
 
+pub use crate::model::ServiceName;
 pub use compat::{Break, Contract, breaks, check_schema, difference};
 pub use fault::{Error, Fault, Limits, SchemaError, Warning};
 pub use index::{Reader, Snapshot, Writer, index};
