@@ -6,7 +6,8 @@ use criterion::{BatchSize, Criterion};
 use portolan::access::{Caller, Policy};
 use portolan::catalog::{Change, Snapshot};
 use portolan::model::Identity;
-use portolan::relay::director::{Standing, choose};
+use portolan::relay::Intent;
+use portolan::relay::director::{Ask, Look, choose};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,6 +39,9 @@ fn main() {
     });
 }
 
+/// What most calls ask of the route.
+static ANYWHERE: Intent = Intent { platform: None, range: None, max_staleness: None, explain: false };
+
 struct Call {
     caller: Arc<Caller>,
     service: String,
@@ -57,7 +61,17 @@ fn calls(policy: &Policy) -> Vec<Call> {
 }
 
 fn look_up(snapshot: &Snapshot, policy: &Policy, call: &Call) {
-    let route = choose(snapshot, policy, &call.caller, &call.service, "eu-central/a", |_, _| Standing::Up);
+    let ask = Ask {
+        snapshot,
+        policy,
+        caller: &call.caller,
+        service: &call.service,
+        intent: &ANYWHERE,
+        locality: "eu-central/a",
+        now: jiff::Timestamp::UNIX_EPOCH,
+        draw: fastrand::u64(..),
+    };
+    let route = choose(&ask, |_, _| Look::UNSEEN);
     assert!(black_box(route).is_ok());
 }
 

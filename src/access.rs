@@ -179,6 +179,11 @@ impl Policy {
         caller.platforms.contains(platform)
     }
 
+    /// Whether the caller may call the version.
+    pub fn may_call(&self, caller: &Caller, version: &Version) -> bool {
+        Self::is_visible(caller, version)
+    }
+
     /// Allows a call, or says why not.
     pub fn permit_call(&self, caller: &Arc<Caller>, version: &Arc<Version>) -> Result<Permit, Denial> {
         if Self::is_visible(caller, version) {
@@ -224,6 +229,19 @@ impl Permit {
     /// What may be called.
     pub fn version(&self) -> &Arc<Version> {
         &self.version
+    }
+
+    /// The clause by which it may, for people.
+    pub fn clause(&self) -> String {
+        let owner = &self.version.name.platform;
+        let visibility = &self.version.visibility;
+        if self.caller.platforms.contains(owner) {
+            return format!("{owner} is the caller's own platform");
+        }
+        match self.caller.platforms.iter().find(|platform| visibility.platforms.contains(*platform)) {
+            Some(named) => format!("the visibility of {owner} names {named}"),
+            None => format!("the visibility of {owner} names every platform"),
+        }
     }
 }
 

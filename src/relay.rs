@@ -10,10 +10,13 @@ pub mod deadline;
 pub mod director;
 mod forward;
 mod header;
+mod intent;
 mod meter;
+mod story;
 
 pub use answer::{BadAnswer, is_grpc};
 pub use carry::Answer;
 pub use forward::{Call, Error, Failure, Relay, Wish};
 pub use header::Loop;
+pub use intent::{BadIntent, EXPLAIN, Intent, MAX_STALENESS, PLATFORM, VERSION};
 pub use meter::Oversize;

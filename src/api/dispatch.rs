@@ -5,7 +5,7 @@ use super::services::Services;
 use super::until::Until;
 use super::{gate, passthrough};
 use crate::access::{Caller, Policy};
-use crate::relay::{self, Relay, deadline};
+use crate::relay::{self, Intent, Relay, deadline};
 use crate::transport::{self, Exchange, Recv, RecvBody, Respond, send_body};
 use crate::uplink::Pool;
 use http::{Method, Request, Response, StatusCode};
@@ -54,7 +54,11 @@ impl Dispatch {
             let own = Own { services: &self.services, service: &service, method: &method, deadline };
             return own.answer(request, respond, caller, cut).await;
         }
-        let wish = relay::Wish { caller, service, deadline };
+        let intent = match Intent::read(request.headers()) {
+            Ok(intent) => intent,
+            Err(bad) => return end(respond, Fault::from(bad)).await,
+        };
+        let wish = relay::Wish { caller, service, intent, deadline };
         let call = relay::Call { wish, exchange: Exchange { request, respond } };
         passthrough::carry(&self.relay, pool, call, cut).await;
     }

@@ -25,11 +25,12 @@ pub(super) async fn carry(relay: &Relay, pool: &Pool, call: Call, cut: Cancellat
     let status = Status::from(Fault::from(failure.error));
     let told = match failure.answer {
         Answer::Unsent(respond) => {
-            let answer: Response<Body> = status.into_http();
+            let mut answer: Response<Body> = status.into_http();
+            answer.headers_mut().extend(failure.told);
             send_body(respond, answer).await
         }
         Answer::Open(mut send) => {
-            let mut trailers = HeaderMap::new();
+            let mut trailers: HeaderMap = failure.told;
             // A status of ours always fits into headers; without it the stream is reset, never ended well.
             match status.add_header(&mut trailers) {
                 Ok(()) => send.trailers(trailers),

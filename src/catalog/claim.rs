@@ -38,6 +38,8 @@ pub struct Claim {
     pub since: Timestamp,
     /// Its versions that hold the service, as routing prefers them. Never empty.
     pub offerings: Vec<Arc<Offering>>,
+    /// How many of them carry a traffic weight: kept here, so that a call need not look at each to know.
+    pub weighted: usize,
     /// The length of the granted prefix that covers the name.
     prefix: usize,
     /// Whether `since` was recorded, so that no producer's times move it.
@@ -62,7 +64,14 @@ impl Claims {
 
     /// What decided between the first claim and the others.
     pub fn rule(&self) -> Rule {
-        let [first, second, ..] = self.claims.as_slice() else { return Rule::OnlyClaim };
+        self.rule_among(|_| true)
+    }
+
+    /// What decided between the first claim and the others, as far as somebody sees any: who sees one claim must not
+    /// learn by the rule that there are more.
+    pub fn rule_among(&self, is_seen: impl Fn(&Claim) -> bool) -> Rule {
+        let Some((first, others)) = self.claims.split_first() else { return Rule::OnlyClaim };
+        let Some(second) = others.iter().find(|claim| is_seen(claim)) else { return Rule::OnlyClaim };
         if self.overridden.as_ref().is_some_and(|spec| spec.platform == first.platform) {
             return Rule::Override;
         }
@@ -117,6 +126,7 @@ impl Claims {
                     platform: platform.name.clone(),
                     since,
                     offerings: Vec::new(),
+                    weighted: 0,
                     prefix,
                     recorded: false,
                 });
@@ -133,6 +143,7 @@ impl Claims {
             let at = offerings.partition_point(|o| o.version.routing_order(&new.version).is_lt());
             offerings.insert(at, new);
         }
+        claim.weighted = claim.offerings.iter().filter(|o| o.version.traffic_weight.is_some()).count();
         self.claims.retain(|claim| !claim.offerings.is_empty());
         self.sort();
     }

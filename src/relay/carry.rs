@@ -1,6 +1,6 @@
 //! Moves one call: a head there, frames both ways as each side takes them, a head and trailers back.
 
-use super::{BadAnswer, Error, answer, header, meter::Meter};
+use super::{BadAnswer, Error, answer, header, meter::Meter, story::Story};
 use crate::access::Permit;
 use crate::transport::client::Response;
 use crate::transport::{self, Recv, Respond, Send};
@@ -52,10 +52,11 @@ pub(super) async fn carry(
     permit: &Permit,
     limit: u32,
     answer: &mut Answer,
+    story: Option<&mut Story>,
 ) -> Result<bool, Error> {
     let Legs { request, up, response } = legs;
     let mut upward = pin!(move_up(request, up, limit));
-    let mut downward = pin!(move_down(response, permit, limit, answer));
+    let mut downward = pin!(move_down(response, permit, limit, answer, story));
     tokio::select! {
         biased;
         done = &mut downward => done,
@@ -96,6 +97,7 @@ async fn move_down(
     permit: &Permit,
     limit: u32,
     answer: &mut Answer,
+    mut story: Option<&mut Story>,
 ) -> Result<bool, Error> {
     let response = tokio::select! {
         biased;
@@ -107,6 +109,12 @@ async fn move_down(
     answer::judge_head(&head, end)?;
     header::edit_response(&mut head.headers, permit);
     let is_ok = answer::is_ok(&head.headers);
+    if let Some(story) = &mut story {
+        story.answered();
+        if end {
+            story.tell(&mut head.headers);
+        }
+    }
     answer.open(http::Response::from_parts(head, ()), end).map_err(Error::Consumer)?;
     let Answer::Open(to) = answer else { return Ok(is_ok) };
 
@@ -115,6 +123,9 @@ async fn move_down(
     answer::judge_trailers(&trailers)?;
     let is_ok = answer::is_ok(&trailers);
     header::edit_trailers(&mut trailers);
+    if let Some(story) = story {
+        story.tell(&mut trailers);
+    }
     let sent = to.trailers(trailers).map_err(Error::Consumer);
     *answer = Answer::Over;
     sent.map(|()| is_ok)

@@ -1,25 +1,23 @@
 //! One call from its arrival to its end: route, connection, headers, the way there and back.
 
 use super::carry::{Answer, Legs, carry};
-use super::director::{self, Refusal, Route, Standing};
-use super::{BadAnswer, Loop, Oversize, deadline, header};
+use super::director::{self, Ask, BELIEVED, Explanation, Look, Refusal, Route, Standing, Target};
+use super::story::{self, Story};
+use super::{BadAnswer, Intent, Loop, Oversize, deadline, header};
 use crate::access::{Caller, Policy};
-use crate::catalog;
+use crate::catalog::{self, Snapshot};
 use crate::model::{BrokerId, Endpoint, PlatformName, Producer, State};
 use crate::transport::{self, Exchange, Recv, client};
 use crate::uplink::{self, Pool};
 use crate::usage::Recorder;
 use http::uri::{Authority, Parts, Scheme};
-use http::{Request, Uri};
-use jiff::{SignedDuration, Timestamp};
+use http::{HeaderMap, Request, Uri};
+use jiff::Timestamp;
 use std::sync::Arc;
 use tokio::time::Instant;
 
 /// How many endpoints are tried while nothing has reached a producer.
 const TRIES: usize = 3;
-
-/// How long a probe's word keeps calls away from an endpoint; far longer than from one probe to the next.
-const BELIEVED: SignedDuration = SignedDuration::from_secs(120);
 
 /// Carries calls to their owners. One for all workers; each brings its own [`Pool`].
 #[derive(Debug, Clone)]
@@ -56,6 +54,8 @@ pub struct Wish {
     pub caller: Arc<Caller>,
     /// The service, as it stands in the path.
     pub service: String,
+    /// What it asks of the route.
+    pub intent: Intent,
     /// When the consumer stops waiting.
     pub deadline: Option<Instant>,
 }
@@ -67,6 +67,8 @@ pub struct Failure {
     pub error: Error,
     /// How far the answer had come.
     pub answer: Answer,
+    /// What its trailers tell of the route, if the call asked for it.
+    pub told: HeaderMap,
 }
 
 /// Why a call failed on its way.
@@ -124,8 +126,9 @@ impl Relay {
     ) -> Result<(), Failure> {
         let Call { wish, exchange } = call;
         let mut answer = Answer::Unsent(exchange.respond);
+        let mut story = Story::begin(&wish.intent, &self.broker);
         let error = {
-            let work = self.work(pool, &wish, exchange.request, &mut answer);
+            let work = self.work(pool, &wish, exchange.request, &mut answer, story.as_deref_mut());
             let outcome = tokio::select! {
                 biased;
                 outcome = work => outcome,
@@ -137,7 +140,11 @@ impl Relay {
                 Err(error) => error,
             }
         };
-        Err(Failure { error, answer })
+        let mut told = HeaderMap::new();
+        if let Some(story) = story {
+            story.tell(&mut told);
+        }
+        Err(Failure { error, answer, told })
     }
 
     async fn work(
@@ -146,10 +153,11 @@ impl Relay {
         wish: &Wish,
         request: Request<Recv>,
         answer: &mut Answer,
+        mut story: Option<&mut Story>,
     ) -> Result<(), Error> {
-        let route = self.route(&wish.caller, &wish.service)?;
+        let route = self.route(wish, story.as_deref_mut())?;
         // Counted when it falls, however the call ends.
-        let counted = self.usage.begin(&route.permit.version().name, &route.permit.caller().identity);
+        let mut counted = self.usage.begin(&route.permit.version().name, &route.permit.caller().identity);
         let (mut head, request) = request.into_parts();
         let left = wish.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
@@ -158,17 +166,28 @@ impl Relay {
         }
         header::edit_request(&mut head.headers, &route.permit, &self.broker, left)?;
 
-        let (connection, endpoint) = tokio::select! {
+        let (connection, target) = tokio::select! {
             biased;
             // First: a call that is gone already must not reach the producer, where many early resets end a connection.
             gone = answer.closed() => return Err(Error::Consumer(gone)),
-            lent = lend(pool, &route) => lent.map_err(|tried| self.no_connection(&route, tried))?,
+            (lent, tried) = lend(pool, &route) => {
+                if let Some(story) = &mut story {
+                    story.tried(&tried);
+                }
+                lent.ok_or_else(|| self.no_connection(&route, tried))?
+            }
         };
-        head.uri = address(std::mem::take(&mut head.uri), endpoint);
+        if let Some(story) = &mut story {
+            story.connected(&route, target);
+        }
+        head.uri = address(std::mem::take(&mut head.uri), target.endpoint());
         head.extensions.clear();
         let (response, up) =
             connection.send(Request::from_parts(head, ()), request.is_end()).map_err(Error::Producer)?;
-        let is_ok = carry(Legs { request, up, response }, &route.permit, self.message_bytes, answer).await?;
+        let permit = route.permit_at(target);
+        counted.goes_to(&permit.version().name);
+        let legs = Legs { request, up, response };
+        let is_ok = carry(legs, permit, self.message_bytes, answer, story).await?;
         counted.end(is_ok);
         Ok(())
     }
@@ -184,29 +203,61 @@ impl Relay {
         Error::NoConnection { platform, tried, since: since.unwrap_or_else(Timestamp::now) }
     }
 
-    /// Where a call of this caller goes now.
-    pub fn route(&self, caller: &Arc<Caller>, service: &str) -> Result<Route, Refusal> {
+    /// Where a call goes now; it is told to those who asked.
+    fn route(&self, wish: &Wish, story: Option<&mut Story>) -> Result<Route, Refusal> {
+        let snapshot = self.catalog.load();
+        let ask = self.ask(&snapshot, &wish.caller, &wish.service, &wish.intent);
         let seen = self.observations.load();
-        let standing =
-            |producer: &Producer, endpoint: &Endpoint| standing(&seen, producer, endpoint, service);
-        director::choose(&self.catalog.load(), &self.policy, caller, service, &self.locality, standing)
+        let look = |producer: &Producer, endpoint: &Endpoint| look(&seen, producer, endpoint, &ask);
+        let Some(story) = story else { return director::choose(&ask, look) };
+        let (route, told) = director::explain(&ask, look, story::CANDIDATES);
+        story.decided(&told, route.as_ref());
+        route
+    }
+
+    /// Where a call would go now, and why; at most `limit` candidates are told.
+    pub fn explain(&self, caller: &Arc<Caller>, service: &str, intent: &Intent, limit: usize) -> Explanation {
+        let snapshot = self.catalog.load();
+        let ask = self.ask(&snapshot, caller, service, intent);
+        let seen = self.observations.load();
+        director::explain(&ask, |producer, endpoint| look(&seen, producer, endpoint, &ask), limit).1
+    }
+
+    fn ask<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        caller: &'a Arc<Caller>,
+        service: &'a str,
+        intent: &'a Intent,
+    ) -> Ask<'a> {
+        Ask {
+            snapshot,
+            policy: &self.policy,
+            caller,
+            service,
+            intent,
+            locality: &self.locality,
+            now: Timestamp::now(),
+            draw: fastrand::u64(..),
+        }
     }
 }
 
-/// Lends a connection to the first endpoint that has one; the next is tried only while nothing was sent.
+/// Lends a connection to the first endpoint that has one; the next is tried only while nothing was sent. With it, what
+/// happened at those before.
 async fn lend<'a>(
     pool: &Pool,
     route: &'a Route,
-) -> Result<(client::Connection, &'a Endpoint), Vec<uplink::Error>> {
+) -> (Option<(client::Connection, &'a Target)>, Vec<uplink::Error>) {
     let tenant = &route.permit.caller().identity.trust_domain;
     let mut tried = Vec::new();
     for target in route.targets.iter().take(TRIES) {
         match pool.connection(&target.producer, target.endpoint(), tenant).await {
-            Ok(connection) => return Ok((connection, target.endpoint())),
+            Ok(connection) => return (Some((connection, target)), tried),
             Err(error) => tried.push(error),
         }
     }
-    Err(tried)
+    (None, tried)
 }
 
 /// The consumer's own authority stays; a request without one gets the endpoint's.
@@ -219,16 +270,17 @@ fn address(uri: Uri, endpoint: &Endpoint) -> Uri {
     Uri::from_parts(parts).unwrap_or_default()
 }
 
-fn standing(seen: &uplink::Seen, producer: &Producer, endpoint: &Endpoint, service: &str) -> Standing {
-    let look = seen.get(&producer.name, &endpoint.address);
+fn look(seen: &uplink::Seen, producer: &Producer, endpoint: &Endpoint, ask: &Ask<'_>) -> Look {
+    let Some(seen) = seen.get(&producer.name, &endpoint.address) else { return Look::UNSEEN };
+    // One that is silent answered until it fell silent, give or take a probe.
+    let answered = Some(if seen.is_reachable { seen.observed } else { seen.since });
     // What nobody has confirmed for long is no reason to keep calls away: the call itself will tell.
-    match look.filter(|look| Timestamp::now().duration_since(look.observed) < BELIEVED) {
-        Some(seen) if !seen.is_reachable => {
-            Standing::Unreachable { why: seen.message.clone(), since: seen.since }
-        }
-        Some(seen) if seen.of(service) == State::NotServing => Standing::NotServing { since: seen.since },
+    let standing = match ask.now.duration_since(seen.observed) < BELIEVED {
+        true if !seen.is_reachable => Standing::Unreachable { why: seen.message.clone(), since: seen.since },
+        true if seen.of(ask.service) == State::NotServing => Standing::NotServing { since: seen.since },
         _ => Standing::Up,
-    }
+    };
+    Look { standing, answered }
 }
 
 fn text(tried: &[uplink::Error]) -> String {

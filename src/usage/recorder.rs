@@ -32,7 +32,12 @@ impl Recorder {
     }
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// It goes to this version, not to the one that was meant at first.
+    pub fn goes_to(&mut self, version: &'a VersionName) {
+        self.version = version;
+    }
+
     /// It ended with status OK, or not.
     pub fn end(mut self, is_ok: bool) {
         self.is_ok = is_ok;

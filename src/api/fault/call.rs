@@ -2,7 +2,7 @@
 
 use super::{Blame, Fault};
 use crate::relay::director::Refusal;
-use crate::relay::{BadAnswer, Error};
+use crate::relay::{BadAnswer, BadIntent, Error};
 use crate::transport;
 use h2::Reason;
 use tonic::Code;
@@ -11,7 +11,7 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::Refused(refusal) => refused(refusal, message),
+            Error::Refused(refusal) => refused(refusal),
             Error::Loop(_) => {
                 Fault::new(Code::FailedPrecondition, "ROUTING_LOOP", message).blame(Blame::Broker)
             }
@@ -42,17 +42,40 @@ impl From<Error> for Fault {
     }
 }
 
-fn refused(refusal: Refusal, message: String) -> Fault {
+impl From<BadIntent> for Fault {
+    fn from(bad: BadIntent) -> Self {
+        Fault::invalid("BAD_ROUTING_HEADER", bad.to_string()).with("header", bad.header)
+    }
+}
+
+/// Never NOT_FOUND: consumers take that for the producer's word about what they asked it for.
+pub(in crate::api) fn refused(refusal: Refusal) -> Fault {
+    let (reason, message) = (refusal.reason(), refusal.to_string());
+    let new = |code| Fault::new(code, reason, message);
     match refusal {
-        Refusal::NoOwner(service) => {
-            Fault::new(Code::Unimplemented, "NO_OWNER", message).with("service", service)
+        Refusal::NoOwner(service) => new(Code::Unimplemented).with("service", service),
+        Refusal::NotOffered { service, platform } => {
+            new(Code::Unimplemented).with("service", service).with("platform", platform.as_str())
         }
         Refusal::Denied(denial) => denial.into(),
-        Refusal::Retired { service, platform } => Fault::new(Code::FailedPrecondition, "RETIRED", message)
+        Refusal::NoVersion { service, platform, range, versions } => new(Code::FailedPrecondition)
             .with("service", service)
-            .with("platform", platform.as_str()),
+            .with("platform", platform.as_str())
+            .with("range", range.to_string())
+            .with("versions", versions.join(", ")),
+        Refusal::Retired { service, platform, replacement } => {
+            let fault =
+                new(Code::FailedPrecondition).with("service", service).with("platform", platform.as_str());
+            match replacement {
+                Some(replacement) => fault.with("replacement", replacement.to_string()),
+                None => fault,
+            }
+        }
+        Refusal::TooStale { service, platform, .. } => {
+            new(Code::Unavailable).with("service", service).with("platform", platform.as_str())
+        }
         Refusal::Unreachable { service, platform, producers, since, .. } => {
-            let fault = Fault::new(Code::Unavailable, "NO_PRODUCER_REACHABLE", message)
+            let fault = new(Code::Unavailable)
                 .with("service", service)
                 .with("platform", platform.as_str())
                 .with("producers", producers.join(", "));

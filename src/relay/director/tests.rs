@@ -1,112 +1,14 @@
 //! Where calls go, and what the refusals say.
 
+mod explained;
+mod intent;
+mod same;
+mod split;
+mod world;
+
 use super::*;
-use crate::catalog::Change;
 use crate::model::*;
-use std::collections::HashMap;
-
-const SERVICE: &str = "acme.Ledger";
-
-struct World {
-    snapshot: Snapshot,
-    policy: Policy,
-    standings: HashMap<String, Standing>,
-}
-
-fn platform(name: &str) -> Platform {
-    Platform {
-        name: PlatformName::parse(name).unwrap(),
-        display_name: String::new(),
-        trust_domain: TrustDomain::parse(name).unwrap(),
-        service_prefixes: vec![ServicePrefix::parse("acme").unwrap()],
-    }
-}
-
-impl World {
-    fn new() -> Self {
-        let platforms = [platform("a.example"), platform("b.example")];
-        let snapshot = platforms
-            .iter()
-            .fold(Snapshot::default(), |s, p| s.apply(Change::PutPlatform(p.clone())).unwrap());
-        Self { snapshot, policy: Policy::new(platforms), standings: HashMap::new() }
-    }
-
-    /// A producer of a.example at `address` that serves one version.
-    fn with(
-        mut self,
-        id: &str,
-        version: &str,
-        stage: Stage,
-        address: &str,
-        edit: impl FnOnce(&mut Producer, &mut Version),
-    ) -> Self {
-        let identity = Identity::parse_spiffe("spiffe://a.example/x").unwrap();
-        let name = format!("platforms/a.example/capabilities/ledger/versions/{version}");
-        let mut version = Version {
-            name: VersionName::parse(&name).unwrap(),
-            services: vec![ServiceName::parse(SERVICE).unwrap()],
-            descriptors: None,
-            parameter_schema: None,
-            digest: Digest::of(b""),
-            description: String::new(),
-            owner: "o".into(),
-            contact: "c".into(),
-            stage,
-            deprecation_time: None,
-            sunset_time: None,
-            visibility: Visibility::everyone(),
-            slo: Slo::default(),
-            traffic_weight: None,
-            facts: Default::default(),
-        };
-        let mut producer = Producer {
-            name: ProducerName::parse(&format!("platforms/a.example/producers/{id}")).unwrap(),
-            identity: identity.clone(),
-            registrant: identity,
-            endpoints: vec![Endpoint {
-                address: Address::parse(address).unwrap(),
-                locality: "".into(),
-                weight: 1,
-            }],
-            versions: Vec::new(),
-            source: Source::Registration,
-            freshness: Freshness::Live,
-            lease_expires: None,
-            created: Timestamp::UNIX_EPOCH,
-            updated: Timestamp::UNIX_EPOCH,
-        };
-        edit(&mut producer, &mut version);
-        self.snapshot =
-            self.snapshot.apply(Change::PutProducer { producer, versions: vec![version] }).unwrap();
-        self
-    }
-
-    fn and(mut self, address: &str, standing: Standing) -> Self {
-        self.standings.insert(address.to_owned(), standing);
-        self
-    }
-
-    fn choose(&self, caller: &str, locality: &str) -> Result<Route, Refusal> {
-        let caller = Arc::new(self.policy.caller(Identity::parse_spiffe(caller).unwrap()));
-        let standing = |_: &Producer, e: &Endpoint| {
-            self.standings.get(&e.address.to_string()).cloned().unwrap_or(Standing::Up)
-        };
-        choose(&self.snapshot, &self.policy, &caller, SERVICE, locality, standing)
-    }
-
-    fn first(&self) -> String {
-        self.choose("spiffe://b.example/app", "").unwrap().targets[0].endpoint().address.to_string()
-    }
-}
-
-fn plain(_: &mut Producer, _: &mut Version) {}
-
-fn unreachable() -> Standing {
-    Standing::Unreachable {
-        why: "connection refused".into(),
-        since: Timestamp::from_second(1_700_000_000).unwrap(),
-    }
-}
+use world::{SERVICE, World, plain, unreachable};
 
 #[test]
 fn a_service_nobody_offers_has_no_owner() {
