@@ -10,6 +10,7 @@ mod drift;
 mod facts;
 mod identity;
 mod name;
+mod nearest;
 mod network;
 mod producer;
 mod registration;
@@ -27,6 +28,7 @@ pub use name::{
     BrokerId, CapabilityId, CapabilityName, GrantId, GrantName, ParseNameError, PlatformName, ProducerId,
     ProducerName, ServiceName, ServicePrefix, VersionName,
 };
+pub use nearest::nearest;
 pub use network::{Network, ParseNetworkError};
 pub use producer::{Address, Endpoint, ParseAddressError, Producer, Source};
 pub use registration::{Lease, Offer, Registration};

@@ -6,7 +6,6 @@
 
 mod capability;
 mod fault;
-mod nearest;
 mod platform;
 mod producer;
 mod reader;

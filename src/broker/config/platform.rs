@@ -1,9 +1,8 @@
 //! The platforms that take part, and what each may offer.
 
-use super::nearest::nearest;
 use super::reader::{Field, Table};
 use super::trust::Domains;
-use crate::model::{self, Identity, PlatformName, ServiceName, ServicePrefix};
+use crate::model::{self, Identity, PlatformName, ServiceName, ServicePrefix, nearest};
 use schemars::JsonSchema;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

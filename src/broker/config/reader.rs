@@ -1,9 +1,9 @@
 //! Takes fields out of a tree of values and collects every fault on the way.
 
 use super::fault::{ABSENT, Fault, Place};
-use super::nearest::nearest;
 use super::tree::{Node, Value};
 use super::unit;
+use crate::model::nearest;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Display;

@@ -1,7 +1,7 @@
 //! What a misspelt word was meant to be.
 
 /// The known word that a misspelt one stands for, if one is near.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = known.map(|candidate| (distance(word, candidate), candidate)).min()?;
     (near.0 <= 1 + word.chars().count() / 4).then_some(near.1)
 }
