@@ -13,6 +13,7 @@ pub mod federation;
 pub mod filter;
 pub mod identity;
 pub mod lifecycle;
+pub mod manifest;
 pub mod model;
 pub mod relay;
 pub mod status;
