@@ -172,7 +172,7 @@ fn edge(
         locality: settings::locality(config),
         message_bytes: settings::message_bytes(config),
     });
-    let services = Arc::new(services::all(config, known, board, shutdown));
+    let services = Arc::new(services::all(config, known, &relay, board, shutdown));
     let connections = Connections::new(config.limits.connections);
     let listener = Listener::new(
         identity::server_config(trust, credentials),

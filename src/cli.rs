@@ -10,6 +10,7 @@ mod completions;
 mod config;
 mod connection;
 pub mod demo;
+mod explain;
 mod lint;
 mod output;
 mod serve;
@@ -39,8 +40,9 @@ Examples:
     portolan status --profile hub --watch
     portolan call --profile hub list
     portolan call --profile hub acme.ledger.v1.Ledger/GetBalance -d '{\"account\": \"a\"}'
+    portolan explain --profile hub acme.ledger.v1.Ledger/GetBalance
 
-Exit codes: 0 done, 1 failed, 2 wrong usage; `status`, `call` and `lint` add their own, see their help.
+Exit codes: 0 done, 1 failed, 2 wrong usage; `status`, `call`, `explain` and `lint` add their own, see their help.
 PORTOLAN_LOG sets what a client command logs (error, warn, info, debug, or part=level pairs).";
 
 /// One address for the capabilities of many organisations: a gRPC federation broker.
@@ -58,6 +60,7 @@ enum Command {
     Catalog(catalog::Args),
     Status(status::Args),
     Call(call::Args),
+    Explain(explain::Args),
     Config(config::Args),
     Lint(lint::Args),
     Certs(certs::Args),
@@ -77,6 +80,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Catalog(args) => Box::pin(catalog::run(args)).await,
         Command::Status(args) => Box::pin(status::run(args)).await,
         Command::Call(args) => Box::pin(call::run(args)).await,
+        Command::Explain(args) => Box::pin(explain::run(args)).await,
         Command::Config(args) => config::run(args),
         Command::Lint(args) => lint::run(args),
         Command::Certs(args) => certs::run(args).map(|()| ExitCode::SUCCESS),

@@ -129,16 +129,11 @@ fn name(request: &Request<Recv>) -> Result<(String, String), Fault> {
     let path = request.uri().path_and_query().map(|path| path.as_str()).unwrap_or_default();
     let parts = path.strip_prefix('/').and_then(|path| path.split_once('/'));
     match parts {
-        Some((service, method)) if is_word(service) && is_word(method) => {
+        Some((service, method)) if gate::is_word(service) && gate::is_word(method) => {
             Ok((service.to_owned(), method.to_owned()))
         }
         _ => Err(Fault::unimplemented("MALFORMED_METHOD", "the path is not /package.Service/Method")),
     }
-}
-
-fn is_word(part: &str) -> bool {
-    (1..=255).contains(&part.len())
-        && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 async fn end(respond: Respond, status: impl Into<Status>) {

@@ -3,7 +3,7 @@
 //! Each status carries exactly one `google.rpc.ErrorInfo` (AIP-193) of domain `portolan.dev`, whose metadata say whose
 //! fault it is (`fault`: consumer, broker, producer) and whether the same call may be sent again (`retry`: safe, unsafe).
 
-mod call;
+pub(super) mod call;
 pub(super) mod registration;
 
 use crate::access::Denial;
@@ -106,6 +106,16 @@ impl Fault {
     /// The thing does not exist, or not for this caller: both read the same.
     pub fn not_found(name: &str) -> Self {
         Self::new(Code::NotFound, "NOT_FOUND", format!("{name:?} was not found"))
+    }
+
+    /// The word for programs.
+    pub(super) fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// The sentence for people.
+    pub(super) fn message(&self) -> &str {
+        &self.message
     }
 
     /// Says whose fault it is, where the code alone would say otherwise.

@@ -77,6 +77,12 @@ pub(super) fn own() -> impl Iterator<Item = &'static str> {
     names.into_iter()
 }
 
+/// Whether a part of a path may name a service or a method.
+pub(super) fn is_word(part: &str) -> bool {
+    (1..=255).contains(&part.len())
+        && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
 /// Whether the service is one of our own.
 pub(super) fn is_own(service: &str) -> bool {
     ROWS.iter().any(|(own, _, _)| *own == service)

@@ -5,12 +5,20 @@ use super::config::Config;
 use crate::api::consumers::Consumers;
 use crate::api::reflection::Reflection;
 use crate::api::services::Services;
-use crate::api::{catalog, health, registry, status};
+use crate::api::{catalog, health, registry, routing, status};
 use crate::lifecycle::Shutdown;
+use crate::relay::Relay;
 use crate::status::Board;
+use std::sync::Arc;
 
 /// All of them, each over what it reads.
-pub(super) fn all(config: &Config, known: &Known, board: Board, shutdown: &Shutdown) -> Services {
+pub(super) fn all(
+    config: &Config,
+    known: &Known,
+    relay: &Arc<Relay>,
+    board: Board,
+    shutdown: &Shutdown,
+) -> Services {
     let policy = &known.policy;
     let (catalog_reader, described) = (known.catalog.clone(), known.described.clone());
     let reflection = Reflection::new(&known.own, catalog_reader, described, policy.clone(), shutdown.clone());
@@ -20,6 +28,7 @@ pub(super) fn all(config: &Config, known: &Known, board: Board, shutdown: &Shutd
         .with(registry::service(known.registrar.clone(), consumers.clone(), largest))
         .with(catalog::service(known.catalog.clone(), policy.clone(), board.clone(), consumers))
         .with(health::Service::server(board.clone(), policy.clone(), shutdown.clone()))
+        .with(routing::service(relay.clone()))
         .with(status::Service::server(config.id.clone(), board, policy.clone(), shutdown.clone()))
         .with(reflection.v1())
         .with(reflection.v1alpha())

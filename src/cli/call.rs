@@ -29,7 +29,10 @@ Examples:
 
   Call it:
     portolan call acme.ledger.v1.Ledger/GetBalance -d '{\"account\": \"a\"}'
-    portolan call acme.search.v1.Search/Query -d @query.json -H 'portolan-version: ^1' --deadline 2s -v
+    portolan call acme.search.v1.Search/Query -d @query.json --version ^1 --deadline 2s -v
+
+  Why did it go there?
+    portolan call acme.search.v1.Search/Query -d @query.json --platform data.example --explain
 
   Stream messages in, one JSON object after the other, and see the answers as they arrive:
     portolan call acme.embed.v1.Embedding/Embed -d @-
@@ -61,6 +64,8 @@ pub(super) struct Args {
     /// Learn messages from this FileDescriptorSet (`buf build -o FILE`), not by reflection
     #[arg(long, visible_alias = "protoset", value_name = "FILE")]
     descriptor_set: Option<PathBuf>,
+    #[command(flatten)]
+    route: Route,
     /// Tell headers, trailers and the resolved method on standard error
     #[arg(long, short)]
     verbose: bool,
@@ -68,16 +73,49 @@ pub(super) struct Args {
     connection: Connection,
 }
 
+/// What is asked of the route.
+#[derive(Debug, clap::Args)]
+struct Route {
+    /// Go to this platform, also where another owns the service name (portolan-platform)
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
+    /// Only versions of this range: ^1.2, =1.4.0, ">=1, <3" (portolan-version)
+    #[arg(long, value_name = "RANGE")]
+    version: Option<String>,
+    /// Only producers whose knowledge is not older: 30s, or 0 for those known to live now (portolan-max-staleness)
+    #[arg(long, value_name = "AGE")]
+    max_staleness: Option<String>,
+    /// Tell on standard error where the call went, and why (portolan-explain)
+    #[arg(long)]
+    explain: bool,
+}
+
 /// What a call is made of beside its messages.
 struct Extras {
     metadata: MetadataMap,
     deadline: Option<Duration>,
     verbose: bool,
+    explain: bool,
+}
+
+impl Route {
+    /// The metadata that ask for it.
+    fn headers(&self) -> impl Iterator<Item = (String, String)> {
+        let explain = self.explain.then(|| "1".to_owned());
+        let asked = [
+            ("portolan-platform", self.platform.clone()),
+            ("portolan-version", self.version.clone()),
+            ("portolan-max-staleness", self.max_staleness.clone()),
+            ("portolan-explain", explain),
+        ];
+        asked.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    }
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     // What the user gave is judged before anybody is dialled.
-    let metadata = input::metadata(&args.header)?;
+    let headers: Vec<_> = args.header.iter().cloned().chain(args.route.headers()).collect();
+    let metadata = input::metadata(&headers)?;
     let source = input::Source::open(args.data.as_deref())?;
     let wanted = Wanted::parse(&args.method, args.symbol)?;
     let known = args.descriptor_set.as_deref().map(screen::load).transpose()?;
@@ -109,7 +147,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             if args.verbose {
                 eprintln!("{}", output::clean(&describe::method(&method)));
             }
-            let extras = Extras { metadata, deadline: args.deadline, verbose: args.verbose };
+            let Args { deadline, verbose, route: Route { explain, .. }, .. } = args;
+            let extras = Extras { metadata, deadline, verbose, explain };
             return invoke::run(channel, method, source, extras).await;
         }
     }

@@ -51,6 +51,17 @@ pub(super) fn tell_metadata(kind: &str, metadata: &MetadataMap) {
     }
 }
 
+/// Tells on standard error where a call went and why: a line for each part of the broker's trailers.
+pub(super) fn tell_explanation(trailers: &MetadataMap) {
+    for name in ["portolan-route", "portolan-decision", "portolan-timing"] {
+        let Some(value) = trailers.get(name).and_then(|value| value.to_str().ok()) else { continue };
+        eprintln!("{name}");
+        for part in value.split("; ") {
+            eprintln!("  {}", clean(part));
+        }
+    }
+}
+
 /// Each detail as `Type {json}`; one that nobody here knows, by its type and size.
 fn details(status: &Status) -> Vec<String> {
     let Ok(decoded) = tonic_types::pb::Status::decode(status.details()) else {

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tonic::client::Grpc;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
 
 /// So much longer than the deadline is waited: what the server says about it is worth more than our own words.
@@ -45,7 +46,7 @@ pub(super) async fn run(
         biased;
         // The message that cannot be read came before the end of the stream that it causes.
         Some(fault) = faults.recv() => return Err(fault),
-        ended = exchange(channel, &method, request, extras.verbose) => match ended? {
+        ended = exchange(channel, &method, request, (extras.verbose, extras.explain)) => match ended? {
             Ok(()) => return Ok(ExitCode::SUCCESS),
             Err(status) => status,
         },
@@ -60,7 +61,7 @@ async fn exchange(
     channel: Channel,
     method: &MethodDescriptor,
     request: Request<BoxStream<'static, DynamicMessage>>,
-    verbose: bool,
+    (verbose, explain): (bool, bool),
 ) -> anyhow::Result<Result<(), Status>> {
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let mut grpc = Grpc::new(channel).max_decoding_message_size(usize::MAX);
@@ -72,29 +73,38 @@ async fn exchange(
             }
             response.into_inner()
         }
-        Err(status) => return Ok(Err(with_trailers(status, verbose))),
+        Err(status) => {
+            tell_trailers(status.metadata(), verbose, explain);
+            return Ok(Err(status));
+        }
     };
     loop {
         match answers.message().await {
             Ok(Some(message)) => output::say(output::dynamic_text(&message)?)?,
             Ok(None) => break,
-            Err(status) => return Ok(Err(with_trailers(status, verbose))),
+            Err(status) => {
+                tell_trailers(status.metadata(), verbose, explain);
+                return Ok(Err(status));
+            }
         }
     }
     match answers.trailers().await {
         Ok(trailers) => {
-            if verbose {
-                answer::tell_metadata("trailer", &trailers.unwrap_or_default());
-            }
+            tell_trailers(&trailers.unwrap_or_default(), verbose, explain);
             Ok(Ok(()))
         }
-        Err(status) => Ok(Err(with_trailers(status, verbose))),
+        Err(status) => {
+            tell_trailers(status.metadata(), verbose, explain);
+            Ok(Err(status))
+        }
     }
 }
 
-fn with_trailers(status: Status, verbose: bool) -> Status {
+fn tell_trailers(trailers: &MetadataMap, verbose: bool, explain: bool) {
     if verbose {
-        answer::tell_metadata("trailer", status.metadata());
+        answer::tell_metadata("trailer", trailers);
     }
-    status
+    if explain {
+        answer::tell_explanation(trailers);
+    }
 }
