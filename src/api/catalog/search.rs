@@ -85,9 +85,9 @@ impl<'a> Search<'a> {
     /// Reads what is asked of a list of `I`.
     pub(super) fn open<I: Listed>(asked: &Asked<'_>, caller: &'a Caller) -> Result<Self, Fault> {
         let filter = Filter::parse(asked.filter).and_then(|filter| filter.check(I::FIELDS));
-        let filter = filter.map_err(|error| refused("INVALID_FILTER", "filter", &error))?;
+        let filter = filter.map_err(|error| refused("INVALID_FILTER", "filter", asked.filter, &error))?;
         let order = OrderBy::parse(asked.order_by, I::FIELDS);
-        let order = order.map_err(|error| refused("INVALID_ORDER_BY", "order_by", &error))?;
+        let order = order.map_err(|error| refused("INVALID_ORDER_BY", "order_by", asked.order_by, &error))?;
         let paths = asked.read_mask.map(|mask| &mask.paths);
         let query = format!("{:?}", (asked.method, asked.parent, asked.filter, asked.order_by, paths));
         let page = Page::parse(asked.page.0, asked.page.1, &query, caller)?;
@@ -212,8 +212,10 @@ impl<I: Listed> PartialEq for Ranked<'_, I> {
 
 impl<I: Listed> Eq for Ranked<'_, I> {}
 
-fn refused(reason: &'static str, field: &'static str, error: &filter::Error) -> Fault {
-    Fault::invalid(reason, format!("{field}, {error}")).with("column", error.column.to_string())
+/// The answer to a text that cannot be asked, with the text and a caret under what is wrong.
+fn refused(reason: &'static str, field: &'static str, text: &str, error: &filter::Error) -> Fault {
+    let fault = Fault::invalid(reason, format!("{field}, {error}"));
+    fault.with("column", error.column.to_string()).with("drawn", error.render(text))
 }
 
 fn stage(stage: Stage) -> &'static str {

@@ -170,6 +170,21 @@ async fn a_producer_registers_is_found_and_called_and_says_goodbye() {
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(json["versions"][0]["stage"], "STAGE_STABLE");
 
+    let found = ask(&["catalog", "search", "TALK stage = stable version >= 1 -describable = false"]).await;
+    assert!(found.code == 0 && found.out.contains("pay.talk.v1.Talk"), "{}{}", found.out, found.err);
+    let none = ask(&["catalog", "search", "stage = beta", "--of", "capabilities"]).await;
+    assert!(none.err.contains("nothing is listed"), "{}{}", none.out, none.err);
+    let other = ask(&["catalog", "search", "pay", "--of", "platforms", "--platform", "data.example"]).await;
+    assert!(other.err.contains("nothing is listed"), "{}{}", other.out, other.err);
+    let cut = ask(&["catalog", "search", "talk", "--mask", "version,stage", "-o", "json"]).await;
+    let cut: serde_json::Value = serde_json::from_str(&cut.out).unwrap();
+    assert_eq!(cut["versions"], serde_json::json!([{ "version": "1.0.0", "stage": "STAGE_STABLE" }]));
+    let wrong = ask(&["catalog", "search", "stage = stabel"]).await;
+    let drawn = "  stage = stabel\n          ^ `stabel` is not a word as `stage` is; did you mean `stable`?";
+    assert!(wrong.code == 1 && wrong.err.contains(drawn), "{}{}", wrong.out, wrong.err);
+    let wrong = ask(&["catalog", "search", "talk", "--order-by", "name, stge"]).await;
+    assert!(wrong.code == 1 && wrong.err.contains("        ^ `stge` is not a field"), "{}", wrong.err);
+
     let called = ask(&["call", "pay.talk.v1.Talk/Talk", "-d", "{\"text\": \"hello\"}"]).await;
     assert!(called.code == 0 && called.out.contains("hello"), "{}{}", called.out, called.err);
     let status = ask(&["status", "-o", "json"]).await;
