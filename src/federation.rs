@@ -6,8 +6,11 @@
 //! waits into one draft → store → descriptors, catalogue → answer.
 
 mod apply;
+mod baseline;
+mod compare;
 pub mod discovery;
 mod draft;
+mod facts;
 mod judge;
 mod limit;
 mod offer;
@@ -22,13 +25,14 @@ pub use restore::{Ground, Misconfigured, start};
 pub use settings::{EndpointRules, Quota, Settings, Terms};
 
 use crate::access::Policy;
-use crate::catalog::{self, Snapshot};
+use crate::catalog;
 use crate::model::{Drift, Identity, PlatformName, ProducerName, Registration, Violation};
-use crate::store;
+use crate::{descriptors, store};
 use apply::{Request, Task};
+use compare::Known;
 use discovery::Targets;
 use jiff::Timestamp;
-use judge::Declaration;
+use judge::{Declaration, Refusal};
 use limit::Limiter;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -50,6 +54,8 @@ pub struct Registrar {
     rules: Arc<Rules>,
     catalog: catalog::Reader,
     limiter: Arc<Limiter>,
+    /// For those who only ask whether something would be taken: it takes nothing from those who register.
+    checks: Arc<Limiter>,
     /// KiB of registrations that may be under way together; what does not fit is refused at once, not kept.
     room: Arc<Semaphore>,
     /// Screening takes time in proportion to what a stranger sends; others wait.
@@ -66,8 +72,8 @@ pub struct Registrar {
 pub struct Receipt {
     /// Whose.
     pub producer: ProducerName,
-    /// Its lease.
-    pub lease: Granted,
+    /// Its lease; `None` if it holds until it is deregistered, or was only judged.
+    pub lease: Option<Granted>,
     /// The first revision of the catalogue that shows it.
     pub revision: u64,
     /// What was taken but may surprise.
@@ -131,6 +137,17 @@ pub(crate) struct Rules {
     policy: Arc<Policy>,
     settings: Settings,
     configured: BTreeSet<ProducerName>,
+    /// What contracts are compared with.
+    descriptors: descriptors::Reader,
+}
+
+/// What becomes of a registration that was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Intent {
+    /// It is taken, or what clashes is shown.
+    Take,
+    /// Its author only learns what would become of it.
+    Ask,
 }
 
 impl Registrar {
@@ -138,12 +155,18 @@ impl Registrar {
     pub async fn register(&self, caller: &Identity, registration: Registration) -> Result<Receipt, Error> {
         self.limiter.take(caller, limit::REGISTRATION)?;
         let producer = registration.producer.clone();
-        let outcome = self.judge_and_ask(caller, registration).await;
+        let outcome = self.judge_and_ask(caller, registration, Intent::Take).await;
         match &outcome {
             Ok(receipt) => tracing::debug!(%producer, %caller, revision = receipt.revision, "registered"),
             Err(error) => tracing::info!(%producer, %caller, %error, "a registration was not taken"),
         }
         outcome
+    }
+
+    /// Answers as [`Registrar::register`] would, and takes nothing (AIP-163): no lease, no conflict, no revision.
+    pub async fn validate(&self, caller: &Identity, registration: Registration) -> Result<Receipt, Error> {
+        self.checks.take(caller, limit::REGISTRATION)?;
+        self.judge_and_ask(caller, registration, Intent::Ask).await
     }
 
     /// Renews a lease for another term; only the identity that registered may.
@@ -163,7 +186,7 @@ impl Registrar {
 
     /// Takes what was read from a server, as the operator wished.
     async fn discovered(&self, registration: Registration) -> Result<Receipt, Error> {
-        self.judge(registration, judge::discovered).await
+        self.judge(registration, judge::discovered, Intent::Take).await
     }
 
     /// Takes out what was discovered and is no longer wanted.
@@ -171,34 +194,45 @@ impl Registrar {
         self.ask(Task::Forget(producer)).await
     }
 
-    async fn judge_and_ask(&self, caller: &Identity, registration: Registration) -> Result<Receipt, Error> {
+    async fn judge_and_ask(
+        &self,
+        caller: &Identity,
+        registration: Registration,
+        intent: Intent,
+    ) -> Result<Receipt, Error> {
         let platform = &registration.producer.platform;
         if self.rules.policy.may_register(caller, platform).is_err() {
             return Err(Error::NotYours { caller: caller.clone(), platform: platform.clone() });
         }
         let caller = caller.clone();
-        self.judge(registration, move |rules, registration, snapshot| {
-            judge::registration(rules, &caller, registration, snapshot)
-        })
-        .await
+        let judge = move |rules: &Rules, registration, known: &Known<'_>| {
+            judge::registration(rules, &caller, registration, known)
+        };
+        self.judge(registration, judge, intent).await
     }
 
     async fn judge(
         &self,
         registration: Registration,
-        judge: impl FnOnce(&Rules, Registration, &Snapshot) -> Result<Declaration, Vec<Violation>>
-        + Send
-        + 'static,
+        judge: impl FnOnce(&Rules, Registration, &Known<'_>) -> Result<Declaration, Refusal> + Send + 'static,
+        intent: Intent,
     ) -> Result<Receipt, Error> {
         let _room = self.room.try_acquire_many(weight(&registration)).map_err(|_| Error::Busy)?;
         let permit = self.screening.clone().acquire_owned().await.map_err(|_| Error::Stopping)?;
         let (rules, snapshot) = (self.rules.clone(), self.catalog.snapshot());
         let judged = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            judge(&rules, registration, &snapshot)
+            judge(&rules, registration, &Known::published(&rules, &snapshot))
         });
-        let declaration = judged.await.map_err(|_| Error::Unjudged)?.map_err(Error::Refused)?;
-        self.ask(Task::Register(Box::new(declaration))).await
+        match (judged.await.map_err(|_| Error::Unjudged)?, intent) {
+            (Ok(declaration), Intent::Take) => self.ask(Task::Register(Box::new(declaration))).await,
+            (Ok(declaration), Intent::Ask) => self.ask(Task::Validate(Box::new(declaration))).await,
+            (Err(refusal), Intent::Take) if !refusal.rivals.is_empty() => {
+                // Answered when it is shown, so that whoever is refused finds it.
+                self.ask(Task::Refuse(Box::new(refusal))).await
+            }
+            (Err(refusal), _) => Err(Error::Refused(refusal.violations)),
+        }
     }
 
     async fn ask(&self, task: Task) -> Result<Receipt, Error> {

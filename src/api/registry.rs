@@ -35,9 +35,16 @@ impl RegistryService for Registry {
         request: Request<pb::RegisterProducerRequest>,
     ) -> Result<Response<pb::RegisterProducerResponse>, Status> {
         let caller = caller(&request)?;
-        let registration = wire::parse(request.into_inner()).map_err(refused)?;
+        let request = request.into_inner();
+        let validate_only = request.validate_only;
+        let registration = wire::parse(request).map_err(refused)?;
         let ending = ending(&registration);
-        let receipt = self.registrar.register(&caller.identity, registration).await.map_err(Fault::from)?;
+        let receipt = if validate_only {
+            self.registrar.validate(&caller.identity, registration).await
+        } else {
+            self.registrar.register(&caller.identity, registration).await
+        };
+        let receipt = receipt.map_err(Fault::from)?;
         let affected = self.consumers.affected(&caller, &ending);
         Ok(Response::new(pb::RegisterProducerResponse {
             name: receipt.producer.to_string(),
@@ -45,7 +52,7 @@ impl RegistryService for Registry {
             warnings: receipt.warnings.clone(),
             affected_consumers: affected.consumers,
             omitted_consumers: affected.omitted,
-            lease: Some(lease(receipt)),
+            lease: lease(receipt),
         }))
     }
 
@@ -56,7 +63,7 @@ impl RegistryService for Registry {
         let caller = caller(&request)?;
         let id = request.into_inner().lease_id;
         let receipt = self.registrar.renew(&caller.identity, &id).await.map_err(Fault::from)?;
-        Ok(Response::new(pb::RenewLeaseResponse { lease: Some(lease(receipt)) }))
+        Ok(Response::new(pb::RenewLeaseResponse { lease: lease(receipt) }))
     }
 
     async fn deregister_producer(
@@ -84,8 +91,8 @@ fn ending(registration: &Registration) -> Vec<VersionName> {
     ending.map(name).collect()
 }
 
-fn lease(receipt: Receipt) -> pb::Lease {
-    wire::lease(receipt.lease.id, receipt.lease.term, receipt.lease.expires)
+fn lease(receipt: Receipt) -> Option<pb::Lease> {
+    receipt.lease.map(|lease| wire::lease(lease.id, lease.term, lease.expires))
 }
 
 #[cfg(test)]

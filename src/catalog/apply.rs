@@ -212,9 +212,6 @@ impl Snapshot {
 
         self.touch(Before::Producer(producer.name.clone(), old));
         let producer = self.keep_producer(producer);
-        for name in dropped {
-            self.edit_offering(&name, |old| old.map(|old| without(old, &producer.name)));
-        }
         for version in versions {
             let (name, version) = (version.name.clone(), Arc::new(version));
             self.edit_offering(&name, |old| {
@@ -223,6 +220,10 @@ impl Snapshot {
                 new.state(producer.source, version);
                 Some(new)
             });
+        }
+        // Last, so that a claim that moves from one version to another never ends in between.
+        for name in dropped {
+            self.edit_offering(&name, |old| old.map(|old| without(old, &producer.name)));
         }
         Ok(true)
     }

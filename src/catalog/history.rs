@@ -1,8 +1,7 @@
 //! Every contract that was ever taken: a version never changes, also when nobody serves it any more.
 
-use crate::model::{CapabilityName, Contract, PlatformName, VersionName};
+use crate::model::{Contract, PlatformName, VersionName};
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
-use semver::{BuildMetadata, Prerelease, Version};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -18,22 +17,16 @@ impl History {
         self.contracts.get(name)
     }
 
-    /// The contracts of a capability, the oldest version first.
-    pub(super) fn of<'a>(
-        &'a self,
-        capability: &'a CapabilityName,
-    ) -> impl DoubleEndedIterator<Item = &'a Arc<Contract>> {
-        let name = |version| VersionName {
-            platform: capability.platform.clone(),
-            capability: capability.capability.clone(),
-            version,
-        };
-        // The least version of all, and the greatest but for build metadata, which no version has.
-        let least = Prerelease::new("0").unwrap_or_default();
-        let first = Version { pre: least, ..Version::new(0, 0, 0) };
-        let last = Version { build: BuildMetadata::EMPTY, ..Version::new(u64::MAX, u64::MAX, u64::MAX) };
-        let range = (Bound::Included(name(first)), Bound::Included(name(last)));
-        self.contracts.range(range).map(|(_, contract)| contract)
+    /// The contracts of lower versions of the capability, the highest first.
+    pub(super) fn below(&self, name: &VersionName) -> impl Iterator<Item = &Arc<Contract>> {
+        let lower = self.contracts.range((Bound::Unbounded, Bound::Excluded(name))).rev();
+        lower.map(|(_, contract)| contract).take_while(|contract| is_sibling(&contract.name, name))
+    }
+
+    /// The contracts of higher versions of the capability, the lowest first.
+    pub(super) fn above(&self, name: &VersionName) -> impl Iterator<Item = &Arc<Contract>> {
+        let higher = self.contracts.range((Bound::Excluded(name), Bound::Unbounded));
+        higher.map(|(_, contract)| contract).take_while(|contract| is_sibling(&contract.name, name))
     }
 
     pub(super) fn count(&self, platform: &PlatformName) -> usize {
@@ -50,4 +43,8 @@ impl History {
         self.counts.insert_mut(platform, count);
         self.contracts.insert_mut(contract.name.clone(), Arc::new(contract));
     }
+}
+
+fn is_sibling(a: &VersionName, b: &VersionName) -> bool {
+    (&a.platform, &a.capability) == (&b.platform, &b.capability)
 }

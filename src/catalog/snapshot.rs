@@ -88,12 +88,14 @@ impl Snapshot {
         self.history.get(name)
     }
 
-    /// All contracts that were ever taken for a capability, the lowest version first.
-    pub fn contracts<'a>(
-        &'a self,
-        capability: &'a CapabilityName,
-    ) -> impl DoubleEndedIterator<Item = &'a Arc<Contract>> {
-        self.history.of(capability)
+    /// The contracts that were ever taken for lower versions of the capability, the highest first.
+    pub fn contracts_below(&self, name: &VersionName) -> impl Iterator<Item = &Arc<Contract>> {
+        self.history.below(name)
+    }
+
+    /// The contracts that were ever taken for higher versions of the capability, the lowest first.
+    pub fn contracts_above(&self, name: &VersionName) -> impl Iterator<Item = &Arc<Contract>> {
+        self.history.above(name)
     }
 
     /// How many contracts of the platform are remembered.

@@ -1,13 +1,13 @@
 //! The one task that changes the catalogue: judge, write, publish, answer, in this order.
 
 use super::draft::Draft;
-use super::judge::Declaration;
+use super::judge::{Declaration, Refusal};
 use super::state::State;
 use super::{Clock, Error, Receipt, Rules};
 use crate::access;
 use crate::catalog::{self, Snapshot};
 use crate::descriptors;
-use crate::model::{Drift, Identity, ProducerName, Source};
+use crate::model::{Drift, Identity, ProducerName, Source, VersionName};
 use crate::store::{self, Store};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -28,6 +28,10 @@ pub(super) struct Request {
 pub(super) enum Task {
     /// Take a registration that was judged.
     Register(Box<Declaration>),
+    /// Only say whether it would be taken.
+    Validate(Box<Declaration>),
+    /// Show what clashed in a registration that was refused.
+    Refuse(Box<Refusal>),
     /// Renew the lease, if it is the holder's.
     Renew { holder: Identity, lease: String },
     /// Take the producer out.
@@ -45,6 +49,8 @@ pub(super) struct Apply {
     pub(super) catalog: catalog::Writer,
     pub(super) descriptors: descriptors::Writer,
     pub(super) store: Store,
+    /// What the start found to be written, until the disk has it.
+    pub(super) pending: Vec<store::Change>,
     /// What is wrong with servers that are to be discovered.
     pub(super) drifts: watch::Receiver<Vec<Drift>>,
 }
@@ -52,6 +58,12 @@ pub(super) struct Apply {
 impl Apply {
     /// Works until no [`super::Registrar`] is left.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+        if let Err(error) = self.persist(Vec::new()).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "contracts are not yet remembered on the disk"
+            );
+        }
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let due = self.state.next_due();
@@ -71,7 +83,7 @@ impl Apply {
         let rules = self.rules.clone();
         let mut draft = self.draft(&rules);
         let mut outcomes: Vec<_> = batch.iter().map(|request| draft.take(&request.task)).collect();
-        if let Err(error) = self.persist(&mut draft).await {
+        if let Err(error) = self.persist(std::mem::take(&mut draft.writes)).await {
             draft = self.draft(&rules);
             outcomes = batch.iter().map(|request| draft.without_disk(&request.task, &error)).collect();
         }
@@ -110,11 +122,13 @@ impl Apply {
         Draft::new(rules, self.state.clone(), catalog, (Instant::now(), (self.clock)()))
     }
 
-    async fn persist(&self, draft: &mut Draft<'_>) -> Result<(), store::Error> {
-        match std::mem::take(&mut draft.writes) {
-            writes if writes.is_empty() => Ok(()),
-            writes => self.store.commit(writes).await.map(drop),
+    async fn persist(&mut self, writes: Vec<store::Change>) -> Result<(), store::Error> {
+        let all: Vec<_> = self.pending.iter().cloned().chain(writes).collect();
+        if !all.is_empty() {
+            self.store.commit(all).await?;
+            self.pending = Vec::new();
         }
+        Ok(())
     }
 
     /// Descriptors first, withdrawals last: nobody sees a version whose descriptors are not there yet.
@@ -123,13 +137,15 @@ impl Apply {
             let sets = draft.described.iter();
             self.descriptors.put_all(sets.map(|(version, described)| (version.clone(), &described.set)));
         }
-        let describable =
-            |version| draft.catalog.offering(version).is_some_and(|o| o.version.descriptors.is_some());
-        let gone: Vec<_> = draft.left.iter().filter(|version| !describable(version)).collect();
+        let describable = |version: &VersionName| {
+            let offering = draft.catalog.offering(version);
+            draft.state.holds(version) || offering.is_some_and(|o| o.version.descriptors.is_some())
+        };
+        let gone: Vec<_> = draft.left.iter().filter(|version| !describable(version)).cloned().collect();
         self.state = draft.state;
         self.catalog.publish(draft.catalog.clone());
         for version in gone {
-            self.descriptors.remove(version);
+            self.descriptors.remove(&version);
         }
     }
 }
@@ -138,6 +154,11 @@ impl Draft<'_> {
     fn take(&mut self, task: &Task) -> Result<Receipt, Error> {
         match task {
             Task::Register(declaration) => self.register(declaration),
+            Task::Validate(declaration) => self.validate(declaration),
+            Task::Refuse(refusal) => {
+                self.refuse(refusal)?;
+                Err(Error::Refused(refusal.violations.clone()))
+            }
             Task::Renew { holder, lease } => self.renew(holder, lease),
             Task::Deregister(name) => self.deregister(name),
             Task::Forget(name) => self.forget(name),
@@ -146,7 +167,7 @@ impl Draft<'_> {
 
     fn without_disk(&mut self, task: &Task, error: &store::Error) -> Result<Receipt, Error> {
         match task {
-            Task::Renew { holder, lease } => self.renew(holder, lease),
+            Task::Renew { .. } | Task::Validate(_) | Task::Refuse(_) => self.take(task),
             Task::Register(_) | Task::Deregister(_) | Task::Forget(_) => Err(Error::Store(error.clone())),
         }
     }
@@ -161,6 +182,7 @@ fn tell(task: &Task, receipt: &Receipt) {
             tracing::info!(%producer, %by, versions, warnings = ?receipt.warnings, "registered");
         }
         Task::Deregister(_) => tracing::info!(%producer, "deregistered"),
+        Task::Validate(_) | Task::Refuse(_) => {}
         Task::Forget(_) => tracing::info!(%producer, "no longer discovered"),
         Task::Renew { .. } => tracing::info!(%producer, "back from an ended lease"),
     }

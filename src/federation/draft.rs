@@ -1,18 +1,23 @@
 //! The machine: (state, request, now) → (next state, what must be written). It does no I/O and reads no clock.
 
+mod memory;
 mod term;
 
-use super::judge::{Declaration, taken_by_configuration};
-use super::offer::{self, Described};
+use super::compare::{Fresh, Known, New};
+use super::judge::{Declaration, Origin, Refusal, taken, taken_by_configuration};
+use super::offer::Described;
 use super::state::{Entry, State};
 use super::{Error, Receipt, Rules, record};
 use crate::catalog::{Change, Snapshot};
-use crate::model::{Freshness, Lease, Producer, ProducerName, Source, VersionName, Violation};
+use crate::model::{Clash, Freshness, Lease, Producer, ProducerName, Source, VersionName, Violation};
 use crate::store;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::time::Instant;
+
+/// Bytes of descriptors that one registration may compare with what was taken since it was judged.
+const COMPARED: usize = 16 << 20;
 
 /// The next state in the making. Dropping it changes nothing.
 pub(super) struct Draft<'a> {
@@ -26,9 +31,20 @@ pub(super) struct Draft<'a> {
     /// What must be durable before anything of this is published.
     pub(super) writes: Vec<store::Change>,
     /// Descriptors of versions that are new or may have changed.
-    pub(super) described: Vec<(VersionName, Arc<Described>)>,
-    /// Versions that some producer no longer serves.
+    pub(super) described: Fresh,
+    /// Versions that some producer no longer serves, or whose descriptors are no longer held.
     pub(super) left: Vec<VersionName>,
+    /// Whether what was stored is on its way back.
+    pub(super) is_start: bool,
+}
+
+/// Where a draft stood, to go back to.
+struct Mark {
+    state: State,
+    catalog: Snapshot,
+    described: Fresh,
+    writes: usize,
+    left: usize,
 }
 
 impl<'a> Draft<'a> {
@@ -39,12 +55,74 @@ impl<'a> Draft<'a> {
         catalog: Snapshot,
         (now, time): (Instant, Timestamp),
     ) -> Self {
-        let (writes, described, left) = Default::default();
-        Self { rules, now, time, state, catalog, writes, described, left }
+        let (writes, left) = Default::default();
+        let described = Fresh::new_sync();
+        Self { rules, now, time, state, catalog, writes, described, left, is_start: false }
     }
 
     /// Registers, or renews if nothing is said that was not said before.
     pub(super) fn register(&mut self, declaration: &Declaration) -> Result<Receipt, Error> {
+        let mark = self.mark();
+        let outcome = self.try_register(declaration);
+        match &outcome {
+            Ok(_) => self.settle_clashes(declaration)?,
+            Err(error) => {
+                self.go_back(mark);
+                if let Error::Refused(violations) = error {
+                    let by = declaration.origin();
+                    self.refuse(&Refusal::new(violations.clone(), &declaration.versions, by))?;
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Answers as if it were registered, and takes nothing.
+    pub(super) fn validate(&mut self, declaration: &Declaration) -> Result<Receipt, Error> {
+        let mark = self.mark();
+        let outcome = self.try_register(declaration);
+        self.go_back(mark);
+        outcome.map(|receipt| Receipt { lease: None, revision: self.catalog.revision(), ..receipt })
+    }
+
+    /// Shows what clashes with what stands.
+    pub(super) fn refuse(&mut self, refusal: &Refusal) -> Result<(), Error> {
+        let Origin { producer, source, origin } = &refusal.by;
+        for rival in &refusal.rivals {
+            self.apply(Change::PutClash(Clash {
+                subject: rival.subject.clone(),
+                kind: rival.kind,
+                platform: producer.platform.clone(),
+                source: *source,
+                producer: Some(producer.clone()),
+                origin: origin.clone(),
+                claim: rival.claim.clone(),
+                message: rival.message.clone(),
+                since: self.time,
+            }))?;
+        }
+        Ok(())
+    }
+
+    fn settle_clashes(&mut self, declaration: &Declaration) -> Result<(), Error> {
+        self.apply(Change::SettleProducer {
+            producer: declaration.producer.clone(),
+            source: declaration.source,
+        })
+    }
+
+    fn mark(&self) -> Mark {
+        let (state, catalog, described) = (self.state.clone(), self.catalog.clone(), self.described.clone());
+        Mark { state, catalog, described, writes: self.writes.len(), left: self.left.len() }
+    }
+
+    fn go_back(&mut self, mark: Mark) {
+        (self.state, self.catalog, self.described) = (mark.state, mark.catalog, mark.described);
+        self.writes.truncate(mark.writes);
+        self.left.truncate(mark.left);
+    }
+
+    fn try_register(&mut self, declaration: &Declaration) -> Result<Receipt, Error> {
         let old = self.state.entry(&declaration.producer).cloned();
         let producer = self.producer(declaration);
         let entry = self.entry(declaration, &producer, old.as_deref())?;
@@ -77,6 +155,7 @@ impl<'a> Draft<'a> {
         }
         let entry = self.state.entry(name).cloned().ok_or_else(|| Error::UnknownProducer(name.clone()))?;
         self.remove(&entry)?;
+        self.apply(Change::SettleProducer { producer: name.clone(), source: Source::Registration })?;
         Ok(self.receipt(&entry, Vec::new()))
     }
 
@@ -128,7 +207,7 @@ impl<'a> Draft<'a> {
             sets: sets.into_keys().collect(),
             freshness: Freshness::Live,
             updated: self.time,
-            expires: self.time,
+            expires: None,
             shown: self.now,
             ends: self.now,
             due: None,
@@ -139,10 +218,25 @@ impl<'a> Draft<'a> {
 
     /// Judges against what stands at this moment; the judge before saw an earlier one.
     fn judge(&self, declaration: &Declaration, entry: &Entry, old: Option<&Entry>) -> Result<(), Error> {
-        let versions = declaration.versions.iter().enumerate();
-        let mut found: Vec<Violation> = versions
-            .filter_map(|(i, version)| offer::mutation(&format!("versions[{i}]"), version, &self.catalog))
-            .collect();
+        let (known, path) = (self.known(), |i| format!("versions[{i}]"));
+        let described = declaration.described.iter().map(Option::as_deref);
+        let versions = declaration.versions.iter().zip(described);
+        let new: Vec<_> = versions.map(|(version, described)| New { version, described }).collect();
+        let mut found: Vec<_> =
+            taken(self.rules, &self.catalog, &declaration.producer, declaration.source).into_iter().collect();
+        found.extend(new.iter().enumerate().filter_map(|(i, new)| known.mutation(&path(i), *new)));
+        let mut compared = declaration.compared.clone();
+        found.extend(known.breaks(&new, path, &mut compared, COMPARED).map_err(|_| Error::Busy)?);
+        let fresh = new.iter().filter(|new| self.catalog.contract(&new.version.name).is_none()).count();
+        let contracts = self.catalog.contract_count(&declaration.producer.platform) + fresh;
+        let most = self.rules.settings.quota.contracts;
+        if fresh > 0 && contracts > most {
+            let message = format!(
+                "{contracts} contracts are more than the {most} that are remembered of a platform; each is, for ever, so \
+                 that none changes"
+            );
+            found.push(Violation::new("versions", "QUOTA", message));
+        }
         let used = self.state.usage(&declaration.producer.platform).descriptor_bytes;
         let bytes = used + entry.descriptor_bytes - old.map_or(0, |old| old.descriptor_bytes);
         let limit = self.rules.settings.quota.descriptor_bytes;
@@ -152,6 +246,12 @@ impl<'a> Draft<'a> {
             found.push(Violation::new("versions", "QUOTA", message));
         }
         if found.is_empty() { Ok(()) } else { Err(Error::Refused(found)) }
+    }
+
+    /// What stands at this moment.
+    pub(super) fn known(&self) -> Known<'_> {
+        let index = self.rules.descriptors.snapshot();
+        Known { catalog: &self.catalog, fresh: self.described.clone(), index }
     }
 
     /// Makes room for one more producer: the one that expired first gives way.
@@ -179,7 +279,7 @@ impl<'a> Draft<'a> {
         entry: &Entry,
         old: Option<&Entry>,
     ) -> Result<(), Error> {
-        producer.lease_expires = Some(entry.expires);
+        producer.lease_expires = entry.expires;
         self.writes.push(record::put(&entry.lease, producer.clone(), &declaration.versions)?);
         let before = self.catalog.producer(&producer.name).cloned();
         self.left.extend(before.iter().flat_map(|before| before.versions.iter().cloned()));
@@ -205,8 +305,10 @@ impl<'a> Draft<'a> {
         described: Vec<(VersionName, Arc<Described>)>,
     ) -> Result<(), Error> {
         let record::Stored { lease, mut producer, versions } = stored;
-        producer.freshness = Freshness::Stale;
-        producer.lease_expires = Some(self.time);
+        // Nobody promised to renew what has no lease; whether it still serves, probes tell.
+        let is_leased = lease.term.is_some();
+        producer.freshness = if is_leased { Freshness::Stale } else { Freshness::Live };
+        producer.lease_expires = is_leased.then_some(self.time);
         let sets: BTreeMap<_, _> = described.iter().map(|(_, d)| (d.digest, d.bytes.len())).collect();
         let entry = Entry {
             lease,
@@ -215,23 +317,29 @@ impl<'a> Draft<'a> {
             sets: record::sets(&versions),
             freshness: producer.freshness,
             updated: producer.updated,
-            expires: self.time,
+            expires: producer.lease_expires,
             shown: self.now,
             ends: self.now,
-            due: Some(self.now + self.rules.settings.terms.grace),
+            due: is_leased.then_some(self.now + self.rules.settings.terms.grace),
         };
         self.apply(Change::PutProducer { producer, versions })?;
-        self.described.extend(described);
+        described.into_iter().for_each(|(name, described)| self.describe(name, described));
         self.state.put(entry);
         Ok(())
     }
 
     fn put(&mut self, producer: Producer, declaration: &Declaration) -> Result<(), Error> {
-        self.apply(Change::PutProducer { producer, versions: declaration.versions.clone() })?;
         for (version, described) in declaration.versions.iter().zip(&declaration.described) {
-            self.described.extend(described.iter().map(|d| (version.name.clone(), d.clone())));
+            if let Some(described) = described {
+                self.describe(version.name.clone(), described.clone());
+            }
         }
-        Ok(())
+        self.apply(Change::PutProducer { producer, versions: declaration.versions.clone() })
+    }
+
+    /// Notes the descriptors of a version that is about to be put.
+    pub(super) fn describe(&mut self, name: VersionName, described: Arc<Described>) {
+        self.described.insert_mut(name, described);
     }
 
     fn remove(&mut self, entry: &Entry) -> Result<(), Error> {
@@ -249,11 +357,6 @@ impl<'a> Draft<'a> {
     fn forget_sets(&mut self, old: Option<&Entry>) {
         let orphans = old.into_iter().flat_map(|old| old.sets.iter()).filter(|set| !self.state.keeps(set));
         self.writes.extend(orphans.map(|set| record::delete_descriptors(*set)));
-    }
-
-    fn apply(&mut self, change: Change) -> Result<(), Error> {
-        self.catalog = self.catalog.apply(change)?;
-        Ok(())
     }
 
     fn receipt(&self, entry: &Entry, warnings: Vec<String>) -> Receipt {

@@ -1,13 +1,18 @@
 //! Judges a registration whole: whatever is at fault is named, and nothing is taken before all of it is right.
 
 use super::Rules;
+use super::compare::{Known, New, Pair};
 use super::offer::{self, Described, Screened};
 use crate::catalog::Snapshot;
-use crate::model::{Endpoint, Identity, Platform, ProducerName, Registration, Source, Version, Violation};
+use crate::model::{
+    ClashKind, Endpoint, Identity, Platform, ProducerName, Registration, Source, Version, Violation,
+};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Bytes of descriptors that are compared for one registration.
+const COMPARED: usize = 512 << 20;
 /// Bytes of a text that stands in one line.
 pub(super) const LINE: usize = 256;
 
@@ -22,18 +27,49 @@ pub(super) struct Declaration {
     pub(super) versions: Vec<Version>,
     /// The descriptors of each version.
     pub(super) described: Vec<Option<Arc<Described>>>,
-    pub(super) term: Duration,
+    /// Versions that were found to fit together.
+    pub(super) compared: HashSet<Pair>,
+    /// `None` holds until it is deregistered.
+    pub(super) term: Option<Duration>,
     /// The lease's id if it gets a new one.
     pub(super) fresh_lease: String,
     pub(super) source: Source,
     pub(super) warnings: Vec<String>,
 }
 
+/// A registration that is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// All that is wrong.
+    pub(super) violations: Vec<Violation>,
+    /// What clashes with what stands.
+    pub(super) rivals: Vec<Rival>,
+    pub(super) by: Origin,
+}
+
+/// Who declared something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) producer: ProducerName,
+    pub(super) source: Source,
+    /// The identity, if it is known.
+    pub(super) origin: String,
+}
+
+/// A claim on what somebody else holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rival {
+    pub(super) subject: String,
+    pub(super) kind: ClashKind,
+    pub(super) claim: String,
+    pub(super) message: String,
+}
+
 /// What is known while one registration is judged.
 pub(super) struct Case<'a> {
     pub(super) rules: &'a Rules,
     pub(super) platform: Arc<Platform>,
-    pub(super) snapshot: &'a Snapshot,
+    pub(super) known: &'a Known<'a>,
     pub(super) screened: Screened,
     pub(super) found: Vec<Violation>,
     pub(super) warnings: Vec<String>,
@@ -44,27 +80,27 @@ pub(super) fn registration(
     rules: &Rules,
     registrant: &Identity,
     registration: Registration,
-    snapshot: &Snapshot,
-) -> Result<Declaration, Vec<Violation>> {
-    judge(rules, By::registrant(registrant), registration, snapshot)
+    known: &Known<'_>,
+) -> Result<Declaration, Refusal> {
+    judge(rules, By::registrant(registrant), registration, known)
 }
 
 /// Judges what the configuration declares of a producer that cannot speak for itself; its addresses are the operator's.
 pub(super) fn configured(
     rules: &Rules,
     registration: Registration,
-    snapshot: &Snapshot,
-) -> Result<Declaration, Vec<Violation>> {
-    judge(rules, By::operator(Source::Configuration), registration, snapshot)
+    known: &Known<'_>,
+) -> Result<Declaration, Refusal> {
+    judge(rules, By::operator(Source::Configuration), registration, known)
 }
 
 /// Judges what was read from a server, as the operator wished.
 pub(super) fn discovered(
     rules: &Rules,
     registration: Registration,
-    snapshot: &Snapshot,
-) -> Result<Declaration, Vec<Violation>> {
-    judge(rules, By::operator(Source::Discovery), registration, snapshot)
+    known: &Known<'_>,
+) -> Result<Declaration, Refusal> {
+    judge(rules, By::operator(Source::Discovery), registration, known)
 }
 
 /// Who declares something, and how far it is believed of addresses.
@@ -94,25 +130,46 @@ pub(super) fn taken_by_configuration(name: &ProducerName) -> Violation {
     Violation::new("producer", "CONFIGURED", message)
 }
 
+/// The violation of a registration under a name that the operator gave to another source.
+pub(super) fn taken(
+    rules: &Rules,
+    catalog: &Snapshot,
+    name: &ProducerName,
+    source: Source,
+) -> Option<Violation> {
+    if source != Source::Registration {
+        return None;
+    }
+    if rules.configured.contains(name) {
+        return Some(taken_by_configuration(name));
+    }
+    let by = match catalog.producer(name)?.source {
+        Source::Configuration | Source::Registration => return None,
+        Source::Manifest => "declared by a manifest",
+        Source::Discovery => "discovered, as the operator wished",
+    };
+    Some(Violation::new("producer", "DECLARED", format!("{name} is {by}; take another id")))
+}
+
 pub(super) fn judge(
     rules: &Rules,
     by: By<'_>,
     registration: Registration,
-    snapshot: &Snapshot,
-) -> Result<Declaration, Vec<Violation>> {
-    let Registration { producer, identity, endpoints, offers, lease, permanent: _ } = registration;
+    known: &Known<'_>,
+) -> Result<Declaration, Refusal> {
+    let Registration { producer, identity, endpoints, offers, lease, permanent } = registration;
+    let origin = by.registrant.map(ToString::to_string).or_else(|| identity.clone()).unwrap_or_default();
+    let origin = Origin { producer: producer.clone(), source: by.source, origin };
     let Some(platform) = rules.policy.platform(&producer.platform) else {
         let message = format!("platform {} is not in the broker's configuration", producer.platform);
-        return Err(vec![Violation::new("platform", "UNKNOWN_PLATFORM", message)]);
+        let violations = vec![Violation::new("platform", "UNKNOWN_PLATFORM", message)];
+        return Err(Refusal { violations, rivals: Vec::new(), by: origin });
     };
-    let (screened, found, warnings) = Default::default();
-    let mut case = Case { rules, platform, snapshot, screened, found, warnings };
-    if by.source == Source::Registration && rules.configured.contains(&producer) {
-        case.found.push(taken_by_configuration(&producer));
-    }
+    let mut case = Case::new(rules, platform, known);
+    case.found.extend(taken(rules, known.catalog, &producer, by.source));
     let identity = case.serving_identity(identity.as_deref(), by.registrant);
     case.endpoints(&endpoints, !by.is_operator);
-    let term = case.term(lease);
+    let term = case.term(lease, permanent);
     let (mut versions, mut described) = (Vec::new(), Vec::new());
     // What is over the quota is not worth the work of judging each item.
     if case.amounts(&offers) {
@@ -128,6 +185,7 @@ pub(super) fn judge(
             described.push(set);
         }
     }
+    let compared = case.compare(&versions, &described);
     match identity {
         Some(identity) if case.found.is_empty() => Ok(Declaration {
             registrant: by.registrant.unwrap_or(&identity).clone(),
@@ -139,13 +197,79 @@ pub(super) fn judge(
             endpoints,
             versions,
             described,
+            compared,
             term,
         }),
-        _ => Err(case.found),
+        _ => Err(Refusal::new(case.found, &versions, origin)),
+    }
+}
+
+impl Declaration {
+    /// Who declared it.
+    pub(super) fn origin(&self) -> Origin {
+        let (producer, source) = (self.producer.clone(), self.source);
+        Origin { producer, source, origin: self.registrant.to_string() }
+    }
+}
+
+impl Refusal {
+    /// Finds among what is wrong what clashes with somebody else's word.
+    pub(super) fn new(violations: Vec<Violation>, versions: &[Version], by: Origin) -> Self {
+        let rival = |violation: &Violation| {
+            let message = violation.message.clone();
+            match violation.reason {
+                "CONTRACT_MUTATED" => {
+                    let at = violation.field.strip_prefix("versions[")?.strip_suffix(']')?;
+                    let version = versions.get(at.parse::<usize>().ok()?)?;
+                    let (subject, claim) = (version.name.to_string(), version.digest.to_string());
+                    Some(Rival { subject, kind: ClashKind::Contract, claim, message })
+                }
+                "CONFIGURED" | "DECLARED" => {
+                    let (subject, claim) = (by.producer.to_string(), by.origin.clone());
+                    Some(Rival { subject, kind: ClashKind::Producer, claim, message })
+                }
+                _ => None,
+            }
+        };
+        Self { rivals: violations.iter().filter_map(rival).collect(), violations, by }
+    }
+}
+
+impl<'a> Case<'a> {
+    /// Nothing was found yet.
+    pub(super) fn new(rules: &'a Rules, platform: Arc<Platform>, known: &'a Known<'a>) -> Self {
+        let (screened, found, warnings) = Default::default();
+        Self { rules, platform, known, screened, found, warnings }
     }
 }
 
 impl Case<'_> {
+    /// Compares what is right in itself with what stands beside it, and with each other.
+    fn compare(&mut self, versions: &[Version], described: &[Option<Arc<Described>>]) -> HashSet<Pair> {
+        let is_right = |at: usize| {
+            let path = format!("versions[{at}]");
+            let mut below = self.found.iter().filter_map(|v| v.field.strip_prefix(&path));
+            !below.any(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let (mut places, mut new, mut compared) = (Vec::new(), Vec::new(), HashSet::new());
+        for (at, (version, described)) in versions.iter().zip(described).enumerate() {
+            if is_right(at) {
+                places.push(at);
+                new.push(New { version, described: described.as_deref() });
+            }
+        }
+        let path = |at: usize| format!("versions[{}]", places[at]);
+        match self.known.breaks(&new, path, &mut compared, COMPARED) {
+            Ok(broken) => self.found.extend(broken),
+            Err(_) => self.refuse(
+                "versions",
+                "QUOTA",
+                "these are too many large descriptor sets to compare with what stands; register fewer at once",
+            ),
+        }
+        compared
+    }
+
     /// Notes what is wrong.
     pub(super) fn refuse(&mut self, path: &str, reason: &'static str, message: impl Into<String>) {
         self.found.push(Violation::new(path, reason, message));
@@ -219,14 +343,21 @@ impl Case<'_> {
         }
     }
 
-    fn term(&mut self, asked: Option<Duration>) -> Duration {
+    fn term(&mut self, asked: Option<Duration>, permanent: bool) -> Option<Duration> {
         let terms = &self.rules.settings.terms;
+        if permanent {
+            if asked.is_some() {
+                let message = "a permanent registration has no lease; leave lease_duration out";
+                self.refuse("lease_duration", "INCONSISTENT", message);
+            }
+            return None;
+        }
         let term = asked.unwrap_or(terms.default);
         if asked.is_some_and(|asked| asked < terms.shortest || asked > terms.longest) {
             let message = format!("a lease lasts {:?} to {:?}", terms.shortest, terms.longest);
             self.refuse("lease_duration", "OUT_OF_RANGE", message);
         }
-        term
+        Some(term)
     }
 
     /// Judges how much is declared. True if each item shall be judged.

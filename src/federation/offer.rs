@@ -1,10 +1,11 @@
 //! Judges one declared version: its names, its words, its dates, its descriptors, and what stands already.
 
+use super::compare::New;
+use super::facts;
 use super::judge::{Case, LINE};
 use crate::access::Denial;
-use crate::catalog::Snapshot;
 use crate::descriptors::{self, Set};
-use crate::model::{Digest, Offer, Slo, Stage, Version, VersionName, Violation};
+use crate::model::{Digest, Offer, Slo, Version, VersionName};
 use bytes::Bytes;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -38,6 +39,10 @@ pub(super) fn judge(case: &mut Case<'_>, path: &str, offer: Offer) -> (Version, 
     words(case, path, &offer);
     dates(case, path, &offer);
     promise(case, path, offer.slo);
+    facts::judge(case, path, &offer);
+    if let Some(Err(error)) = offer.parameter_schema.as_deref().map(descriptors::check_schema) {
+        case.refuse(&at("parameter_schema"), "INVALID_SCHEMA", error.to_string());
+    }
     case.limit(&at("visibility"), offer.visibility.platforms.len(), AUDIENCE, "platforms");
     let described = descriptors(case, path, offer.descriptor_set.into());
     let mut services = offer.services;
@@ -69,20 +74,9 @@ pub(super) fn judge(case: &mut Case<'_>, path: &str, offer: Offer) -> (Version, 
         traffic_weight: offer.traffic_weight,
         facts: offer.facts,
     };
-    case.found.extend(mutation(path, &version, case.snapshot));
+    let new = New { version: &version, described: described.as_deref() };
+    case.found.extend(case.known.mutation(path, new));
     (version, described)
-}
-
-/// The violation of a version that stands already, of whichever producer, with another contract.
-pub(super) fn mutation(path: &str, version: &Version, snapshot: &Snapshot) -> Option<Violation> {
-    let standing = snapshot.offering(&version.name)?;
-    (standing.version.digest != version.digest).then(|| {
-        let message = format!(
-            "{} stands with another contract ({}, this one is {}); a version never changes, register a higher one",
-            version.name, standing.version.digest, version.digest
-        );
-        Violation::new(path, "CONTRACT_MUTATED", message)
-    })
 }
 
 fn words(case: &mut Case<'_>, path: &str, offer: &Offer) {
@@ -103,10 +97,6 @@ fn dates(case: &mut Case<'_>, path: &str, offer: &Offer) {
         let message =
             format!("it would end ({sunset}) before it is deprecated ({deprecation}) (RFC 9745, section 4)");
         case.refuse(&format!("{path}.sunset_time"), "INCONSISTENT", message);
-    }
-    if offer.stage == Stage::Deprecated && offer.deprecation_time.is_none() {
-        case.warnings
-            .push(format!("{path} is deprecated without deprecation_time: callers are not told since when"));
     }
 }
 

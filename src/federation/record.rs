@@ -1,9 +1,10 @@
 //! What a registration looks like in the store: JSON with its own version, beside descriptor sets by digest.
 
 use super::Error;
-use crate::model::{Digest, Lease, Producer, ProducerName, Version};
+use crate::model::{Contract, Digest, Lease, PlatformName, Producer, ProducerName, ServiceName, Version};
 use crate::store::{self, Change, Table};
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,9 +21,33 @@ enum Form {
 #[derive(Serialize, Deserialize)]
 struct One {
     lease: String,
-    term: Duration,
+    /// `None` holds until it is deregistered.
+    term: Option<Duration>,
     producer: Producer,
     versions: Vec<Version>,
+}
+
+/// The forms of a contract.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "form")]
+enum ContractForm {
+    #[serde(rename = "1")]
+    One(Contract),
+}
+
+/// The forms of a claim on a service name.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "form")]
+enum ClaimForm {
+    #[serde(rename = "1")]
+    One(ClaimOne),
+}
+
+#[derive(Serialize, Deserialize)]
+struct ClaimOne {
+    service: ServiceName,
+    platform: PlatformName,
+    since: Timestamp,
 }
 
 /// A registration as it was stored.
@@ -74,6 +99,45 @@ pub(super) fn read(bytes: &[u8]) -> Result<Stored, serde_json::Error> {
     let lease =
         Lease { id: lease, producer: producer.name.clone(), holder: producer.registrant.clone(), term };
     Ok(Stored { lease, producer, versions })
+}
+
+/// The change that remembers a contract.
+pub(super) fn put_contract(contract: &Contract) -> Result<Change, Error> {
+    let key = contract.name.to_string().into_bytes();
+    let value = json(&ContractForm::One(contract.clone()))?.into();
+    Ok(Change::Put { table: Table::Contracts, key, value })
+}
+
+/// Reads what [`put_contract`] wrote.
+pub(super) fn read_contract(bytes: &[u8]) -> Result<Contract, serde_json::Error> {
+    let ContractForm::One(contract) = serde_json::from_slice(bytes)?;
+    Ok(contract)
+}
+
+/// The change that remembers since when a platform claims a service name.
+pub(super) fn put_claim(
+    service: &ServiceName,
+    platform: &PlatformName,
+    since: Timestamp,
+) -> Result<Change, Error> {
+    let form = ClaimForm::One(ClaimOne { service: service.clone(), platform: platform.clone(), since });
+    Ok(Change::Put { table: Table::Claims, key: claim_key(service, platform), value: json(&form)?.into() })
+}
+
+/// Reads what [`put_claim`] wrote.
+pub(super) fn read_claim(bytes: &[u8]) -> Result<(ServiceName, PlatformName, Timestamp), serde_json::Error> {
+    let ClaimForm::One(ClaimOne { service, platform, since }) = serde_json::from_slice(bytes)?;
+    Ok((service, platform, since))
+}
+
+/// The change that forgets a claim.
+pub(super) fn delete_claim(service: &ServiceName, platform: &PlatformName) -> Change {
+    Change::Delete { table: Table::Claims, key: claim_key(service, platform) }
+}
+
+/// Neither name has a space in it.
+fn claim_key(service: &ServiceName, platform: &PlatformName) -> Vec<u8> {
+    format!("{service} {platform}").into_bytes()
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {

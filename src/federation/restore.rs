@@ -1,5 +1,7 @@
 //! The start: what the configuration declares is LIVE, what was stored is STALE until it is renewed.
 
+mod memory;
+
 use super::apply::{Apply, QUEUE};
 use super::discovery::Targets;
 use super::draft::Draft;
@@ -7,12 +9,14 @@ use super::limit::Limiter;
 use super::offer::Described;
 use super::record::{self, Stored};
 use super::state::State;
-use super::{Clock, ROOM, Registrar, Rules, SCREENINGS, Settings, judge};
+use super::{Clock, Error, ROOM, Registrar, Rules, SCREENINGS, Settings, judge};
 use crate::access::{self, Policy};
 use crate::catalog::{self, Change, Snapshot};
 use crate::descriptors::{self, Set};
 use crate::lifecycle;
-use crate::model::{Digest, Platform, ProducerName, Registration, Source, VersionName, Violation};
+use crate::model::{
+    Digest, Platform, PlatformName, ProducerName, Registration, ServiceName, Source, VersionName, Violation,
+};
 use crate::store::{Contents, Record, Store};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -61,14 +65,25 @@ pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigu
     } = ground;
     let named = configured.iter().map(|registration| &registration.producer).chain(targets.keys());
     let names: BTreeSet<_> = named.cloned().collect();
-    let limiter = Arc::new(Limiter::new(settings.quota.registrations_per_second));
-    let rules = Arc::new(Rules { policy, settings, configured: names });
+    let limiter = || Arc::new(Limiter::new(settings.quota.registrations_per_second));
+    let (limiter, checks) = (limiter(), limiter());
+    let rules = Arc::new(Rules { policy, settings, configured: names, descriptors: descriptors.reader() });
 
     let snapshot = Snapshot::clone(&writer.snapshot());
     let mut draft = Draft::new(&rules, State::default(), snapshot, (Instant::now(), clock()));
+    draft.is_start = true;
     put_platforms(&mut draft, &rules);
+    let Contents { producers, descriptors: sets, contracts, claims, .. } = contents;
+    let mut sets = Sets { stored: sets, screened: HashMap::new() };
+    let stored = read(producers);
+    let unheld = memory::contracts(&mut draft, &rules, &mut sets, contracts, &stored);
     configure(&mut draft, &rules, configured)?;
-    restore(&mut draft, &rules, contents);
+    let waiting = restore(&mut draft, &rules, &mut sets, stored);
+    let unheld: Vec<_> = unheld.unwrap_or_else(told);
+    let unheld = unheld.into_iter().filter(|set| !draft.state.keeps(set));
+    draft.writes.extend(unheld.map(record::delete_descriptors).collect::<Vec<_>>());
+    memory::claims(&mut draft, claims, &waiting).unwrap_or_else(told);
+    let pending = std::mem::take(&mut draft.writes);
 
     let (queue, requests) = mpsc::channel(QUEUE);
     let (targets, _) = watch::channel(targets);
@@ -82,12 +97,24 @@ pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigu
         descriptors,
         store,
         drifts,
+        pending,
     };
     apply.publish(draft);
     lifecycle::spawn("registrations", apply.run(requests));
     let (room, screening) = (Arc::new(Semaphore::new(ROOM as usize)), Arc::new(Semaphore::new(SCREENINGS)));
     let catalog = reader;
-    Ok(Registrar { queue, rules, catalog, limiter, room, screening, targets, drifts: seen_drifts, clock })
+    Ok(Registrar {
+        queue,
+        rules,
+        catalog,
+        limiter,
+        checks,
+        room,
+        screening,
+        targets,
+        drifts: seen_drifts,
+        clock,
+    })
 }
 
 fn put_platforms(draft: &mut Draft<'_>, rules: &Rules) {
@@ -109,7 +136,7 @@ fn configure(
     let mut found = Vec::new();
     for registration in configured {
         let name = registration.producer.clone();
-        match judge::configured(rules, registration, &draft.catalog) {
+        match judge::configured(rules, registration, &draft.known()) {
             Ok(declaration) => {
                 for warning in &declaration.warnings {
                     tracing::warn!(producer = %name, "configured: {warning}");
@@ -118,32 +145,42 @@ fn configure(
                     found.push((name, Violation::new("versions", "REFUSED", error.to_string())));
                 }
             }
-            Err(violations) => {
-                found.extend(violations.into_iter().map(|violation| (name.clone(), violation)))
+            Err(refusal) => {
+                found.extend(refusal.violations.into_iter().map(|violation| (name.clone(), violation)))
             }
         }
     }
     if found.is_empty() { Ok(()) } else { Err(Misconfigured(found)) }
 }
 
-/// Publishes what was stored. What the configuration no longer allows stays stored, so that it is back when the
-/// configuration is; what cannot be read harms only itself.
-fn restore(draft: &mut Draft<'_>, rules: &Rules, contents: Contents) {
-    let mut sets = Sets { stored: contents.descriptors, screened: HashMap::new() };
-    let mut records = contents.producers;
+/// Reads what was stored; what cannot be read harms only itself.
+fn read(mut records: Vec<Record>) -> Vec<Stored> {
     // As they were written: of two declarations of one version, the later is in force again.
     records.sort_by_key(|record| record.sequence);
-    for Record { key, value, .. } in records {
-        let stored = match record::read(&value) {
-            Ok(stored) => stored,
-            Err(error) => {
-                let key = String::from_utf8_lossy(&key).into_owned();
-                tracing::error!(key, %error, "a stored registration cannot be read; it is kept, not published");
-                continue;
-            }
-        };
+    let read = |Record { key, value, .. }: Record| match record::read(&value) {
+        Ok(stored) => Some(stored),
+        Err(error) => {
+            let key = String::from_utf8_lossy(&key).into_owned();
+            tracing::error!(key, %error, "a stored registration cannot be read; it is kept, not published");
+            None
+        }
+    };
+    records.into_iter().filter_map(read).collect()
+}
+
+/// Publishes what was stored. What the configuration no longer allows stays stored, so that it is back when the
+/// configuration is; gives the claims of those.
+fn restore(
+    draft: &mut Draft<'_>,
+    rules: &Rules,
+    sets: &mut Sets,
+    stored: Vec<Stored>,
+) -> BTreeSet<(ServiceName, PlatformName)> {
+    let mut waiting = BTreeSet::new();
+    for stored in stored {
         let name = stored.producer.name.clone();
         let kept = record::sets(&stored.versions);
+        let services: Vec<_> = stored.versions.iter().flat_map(|v| v.services.iter().cloned()).collect();
         let refusal = match allowed(rules, &stored) {
             Ok(()) => {
                 let described = sets.of(&stored, rules);
@@ -154,8 +191,16 @@ fn restore(draft: &mut Draft<'_>, rules: &Rules, contents: Contents) {
         if let Some(reason) = refusal {
             tracing::warn!(producer = %name, reason, "a stored registration is kept, not published");
             kept.iter().for_each(|set| draft.state.keep(*set));
+            waiting.extend(services.into_iter().map(|service| (service, name.platform.clone())));
         }
     }
+    waiting
+}
+
+/// What could not be written as it should is told; the broker runs all the same, and tries again at its next start.
+fn told<T: Default>(error: Error) -> T {
+    tracing::error!(error = &error as &dyn std::error::Error, "not all of the past could be brought back");
+    T::default()
 }
 
 /// Whether the configuration of today still allows what was registered under that of yesterday.
@@ -187,28 +232,33 @@ impl Sets {
     }
 
     fn get(&mut self, digest: Digest, rules: &Rules) -> Option<Arc<Described>> {
+        if self.place(&digest).is_none() {
+            tracing::error!(%digest, "a stored registration names a descriptor set that is not stored");
+        }
+        self.find(digest, rules)
+    }
+
+    /// The set of that digest, if it is stored.
+    fn find(&mut self, digest: Digest, rules: &Rules) -> Option<Arc<Described>> {
         if let Some(known) = self.screened.get(&digest) {
             return Some(known.clone());
         }
-        let place = self.stored.binary_search_by(|record| record.key.as_slice().cmp(digest.as_bytes()));
-        let bytes = place.ok().map(|place| self.stored[place].value.clone());
-        let screened =
-            bytes.map(|bytes| Set::screen(&bytes, &rules.settings.descriptors).map(|set| (bytes, set)));
-        match screened {
-            Some(Ok((bytes, set))) => {
+        let bytes = self.stored[self.place(&digest)?].value.clone();
+        match Set::screen(&bytes, &rules.settings.descriptors) {
+            Ok(set) => {
                 let described = Arc::new(Described { digest, bytes, set });
                 self.screened.insert(digest, described.clone());
                 Some(described)
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 tracing::warn!(%digest, %error, "a stored descriptor set is no longer described");
                 None
             }
-            None => {
-                tracing::error!(%digest, "a stored registration names a descriptor set that is not stored");
-                None
-            }
         }
+    }
+
+    fn place(&self, digest: &Digest) -> Option<usize> {
+        self.stored.binary_search_by(|record| record.key.as_slice().cmp(digest.as_bytes())).ok()
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Quota {
     pub services_in_all: usize,
     /// Bytes of descriptor sets of a platform.
     pub descriptor_bytes: usize,
+    /// Contracts of a platform that are remembered: all that were ever taken, so that none changes.
+    pub contracts: usize,
     /// Registrations of one identity in a second; renewals may be ten times as many.
     pub registrations_per_second: u32,
 }
@@ -79,6 +81,7 @@ impl Default for Quota {
             services: 100,
             services_in_all: 5_000,
             descriptor_bytes: 256 << 20,
+            contracts: 20_000,
             registrations_per_second: 50,
         }
     }

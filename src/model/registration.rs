@@ -70,6 +70,6 @@ pub struct Lease {
     pub producer: ProducerName,
     /// Who registered, and alone may renew.
     pub holder: Identity,
-    /// The term.
-    pub term: Duration,
+    /// The term; `None` holds until it is deregistered.
+    pub term: Option<Duration>,
 }

@@ -40,7 +40,7 @@ pub(in crate::api) fn refused(violations: Vec<Violation>) -> Fault {
     let reason = if is_common { first } else { "REGISTRATION_REFUSED" };
     let code = match reason {
         "CONTRACT_MUTATED" => Code::AlreadyExists,
-        "CONFIGURED" => Code::FailedPrecondition,
+        "CONFIGURED" | "DECLARED" | "INCOMPATIBLE" => Code::FailedPrecondition,
         "PREFIX_NOT_GRANTED" | "FOREIGN_IDENTITY" => Code::PermissionDenied,
         "QUOTA" => Code::ResourceExhausted,
         _ => Code::InvalidArgument,

@@ -39,10 +39,14 @@ fn contracts_of_a_capability_come_in_their_order_and_of_no_other() {
         let records = [contract, other].map(Change::RecordContract);
         snapshot = records.into_iter().fold(snapshot, |snapshot, record| snapshot.apply(record).unwrap());
     }
-    let capability = stable("a.example", "1.0.0").name.capability_name();
-    let found: Vec<_> = snapshot.contracts(&capability).map(|c| c.name.version.to_string()).collect();
-    assert_eq!(found, ["0.0.0-0", "1.2.0-rc.1", "1.2.0", "1.10.0", "2.0.0"]);
-    assert_eq!(snapshot.contract_count(&capability.platform), 10);
+    let name = stable("a.example", "1.2.0").name;
+    let below: Vec<_> = snapshot.contracts_below(&name).map(|c| c.name.version.to_string()).collect();
+    let above: Vec<_> = snapshot.contracts_above(&name).map(|c| c.name.version.to_string()).collect();
+    assert_eq!(
+        (&below[..], &above[..]),
+        (&["1.2.0-rc.1", "0.0.0-0"].map(String::from)[..], &["1.10.0", "2.0.0"].map(String::from)[..])
+    );
+    assert_eq!(snapshot.contract_count(&name.platform), 10);
 }
 
 #[test]

@@ -43,15 +43,18 @@ impl Draft<'_> {
     pub(super) fn begin_term(&self, entry: &mut Entry) {
         entry.freshness = Freshness::Live;
         entry.updated = self.time;
-        entry.expires = self.time.saturating_add(entry.lease.term).unwrap_or(self.time);
-        entry.ends = self.now + entry.lease.term;
-        entry.due = Some(entry.ends);
+        let term = entry.lease.term;
+        entry.expires = term.map(|term| self.time.saturating_add(term).unwrap_or(self.time));
+        entry.due = term.map(|term| self.now + term);
+        entry.ends = entry.due.unwrap_or(self.now);
     }
 
     /// Puts an entry whose term began anew. A producer that renews all the time costs the catalogue little: what only
     /// moves the end of a lease is shown once in a while.
     pub(super) fn renewed(&mut self, mut entry: Entry, old: &Entry) -> Result<(), Error> {
-        if old.freshness == Freshness::Live && self.now < old.shown + SHOWN_EVERY {
+        let is_leased = |entry: &Entry| entry.lease.term.is_some();
+        let is_soon = self.now < old.shown + SHOWN_EVERY && is_leased(old) == is_leased(&entry);
+        if old.freshness == Freshness::Live && is_soon {
             entry.shown = old.shown;
             self.state.put(entry);
             return Ok(());
@@ -65,7 +68,7 @@ impl Draft<'_> {
         self.apply(Change::SetFreshness {
             producer: entry.lease.producer.clone(),
             freshness: entry.freshness,
-            lease_expires: Some(entry.expires),
+            lease_expires: entry.expires,
             updated: entry.updated,
         })?;
         self.state.put(entry.clone());

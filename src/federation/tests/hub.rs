@@ -3,7 +3,7 @@
 use crate::access;
 use crate::catalog;
 use crate::descriptors::{self, Limits, Set};
-use crate::federation::{Error, Ground, Misconfigured, Receipt, Registrar, Settings, start};
+use crate::federation::{Error, Granted, Ground, Misconfigured, Receipt, Registrar, Settings, start};
 use crate::model::*;
 use crate::store::{Contents, Store};
 use jiff::{SignedDuration, Timestamp};
@@ -154,6 +154,10 @@ pub(super) fn identity(id: &str) -> Identity {
 
 pub(super) fn name(id: &str) -> ProducerName {
     ProducerName::parse(&format!("platforms/payments.example/producers/{id}")).unwrap()
+}
+
+pub(super) fn lease(receipt: &Receipt) -> &Granted {
+    receipt.lease.as_ref().unwrap()
 }
 
 /// Producer `id` of `payments.example` offers these.

@@ -16,8 +16,8 @@ async fn a_lease_that_nobody_renews_ends_in_two_steps_and_can_be_revived() {
     let receipt = hub.register(declare("ledger-1", [offer("ledger", "1.0.0")])).await.unwrap();
     let version =
         VersionName::parse("platforms/payments.example/capabilities/ledger/versions/1.0.0").unwrap();
-    assert_eq!(receipt.lease.term, Duration::from_secs(30));
-    assert_eq!(receipt.lease.expires, epoch() + jiff::SignedDuration::from_secs(30));
+    assert_eq!(lease(&receipt).term, Duration::from_secs(30));
+    assert_eq!(lease(&receipt).expires, epoch() + jiff::SignedDuration::from_secs(30));
     assert_eq!(receipt.revision, hub.revision());
 
     seconds(29).await;
@@ -32,8 +32,8 @@ async fn a_lease_that_nobody_renews_ends_in_two_steps_and_can_be_revived() {
     assert!(hub.descriptors.snapshot().has(&version), "and describable");
 
     seconds(10_000).await;
-    let revived = hub.registrar.renew(&ledger(), &receipt.lease.id).await.unwrap();
-    assert_eq!(revived.lease.id, receipt.lease.id);
+    let revived = hub.registrar.renew(&ledger(), &lease(&receipt).id).await.unwrap();
+    assert_eq!(lease(&revived).id, lease(&receipt).id);
     assert_eq!(hub.freshness("ledger-1"), Some(Freshness::Live));
     seconds(31).await;
     assert_eq!(hub.freshness("ledger-1"), Some(Freshness::Stale));
@@ -44,7 +44,7 @@ async fn a_renewed_lease_stays_live_and_raises_no_revision() {
     let hub = Hub::new();
     let mut asked = declare("ledger-1", [offer("ledger", "1.0.0")]);
     asked.lease = Some(Duration::from_secs(5));
-    let lease = hub.register(asked).await.unwrap().lease;
+    let lease = hub.register(asked).await.unwrap().lease.unwrap();
     assert_eq!(lease.term, Duration::from_secs(5));
     let before = hub.revision();
     for _ in 0..100 {
@@ -64,7 +64,7 @@ async fn a_renewed_lease_stays_live_and_raises_no_revision() {
 #[tokio::test(start_paused = true)]
 async fn a_wall_clock_that_jumps_changes_no_lease() {
     let hub = Hub::new();
-    let lease = hub.register(declare("ledger-1", [offer("ledger", "1.0.0")])).await.unwrap().lease;
+    let lease = hub.register(declare("ledger-1", [offer("ledger", "1.0.0")])).await.unwrap().lease.unwrap();
     for jump in [86_400, -86_400, i64::from(i32::MAX)] {
         hub.wall.store(jump, Ordering::Relaxed);
         seconds(20).await;

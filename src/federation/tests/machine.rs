@@ -3,11 +3,14 @@
 use super::hub::{epoch, ledger, name, offer, platform, set};
 use crate::access::Policy;
 use crate::catalog::{Change, Snapshot};
+use crate::descriptors::{Limits, Set};
+use crate::federation::compare::{Fresh, Known};
 use crate::federation::draft::Draft;
 use crate::federation::state::State;
 use crate::federation::{Rules, Settings, judge, record};
 use crate::model::*;
 use crate::store::{self, Table};
+use jiff::Timestamp;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,14 +31,24 @@ enum Step {
     Fail(Box<Step>),
 }
 
-/// What should be there: by producer, what it declares and when its lease ends.
-type Model = BTreeMap<usize, (BTreeMap<usize, bool>, u64)>;
+/// What should be there.
+#[derive(Default)]
+struct Model {
+    /// By producer, what it declares and when its lease ends.
+    producers: BTreeMap<usize, (BTreeMap<usize, bool>, u64)>,
+    /// The contract of each version that was ever taken.
+    history: BTreeMap<usize, bool>,
+    /// When the claim began that stands.
+    claim: Option<Timestamp>,
+}
 
 struct World {
     rules: Rules,
     state: State,
     catalog: Snapshot,
-    disk: BTreeMap<(bool, Vec<u8>), bytes::Bytes>,
+    disk: BTreeMap<(&'static str, Vec<u8>), bytes::Bytes>,
+    /// What would be published.
+    described: Fresh,
     leases: BTreeMap<usize, String>,
     begun: Instant,
     seconds: u64,
@@ -47,10 +60,10 @@ proptest! {
     #[test]
     fn the_machine_does_what_the_model_says(steps in prop::collection::vec(step(), 1..40)) {
         let mut world = World::new();
-        let mut model = Model::new();
+        let mut model = Model::default();
         for step in steps {
             world.take(&step, &mut model);
-            world.check(&model);
+            world.check(&mut model);
         }
     }
 }
@@ -71,10 +84,12 @@ impl World {
     fn new() -> Self {
         let payments = platform("payments.example", &["payments"]);
         let policy = Arc::new(Policy::new([payments.clone()]));
-        let rules = Rules { policy, settings: Settings::default(), configured: BTreeSet::new() };
+        let descriptors = crate::descriptors::index(&Set::screen(&[], &Limits::default()).unwrap()).1;
+        let rules = Rules { policy, settings: Settings::default(), configured: BTreeSet::new(), descriptors };
         let catalog = Snapshot::default().apply(Change::PutPlatform(payments)).unwrap();
         let (state, disk, leases) = Default::default();
-        Self { rules, state, catalog, disk, leases, begun: Instant::now(), seconds: 0 }
+        let (described, begun) = (Fresh::new_sync(), Instant::now());
+        Self { rules, state, catalog, disk, described, leases, begun, seconds: 0 }
     }
 
     fn take(&mut self, step: &Step, model: &mut Model) {
@@ -91,36 +106,36 @@ impl World {
         match step {
             Step::Register(producer, versions) => {
                 let versions: BTreeMap<_, _> = versions.iter().copied().collect();
-                let stands = |(id, content): (&usize, &bool)| {
-                    model.values().all(|(declared, _)| declared.get(id).is_none_or(|other| other == content))
-                };
-                let expected = versions.iter().all(stands);
+                let expected = model.takes(&versions);
                 let registration = self.registration(*producer, &versions);
-                let judged = judge::registration(&self.rules, &ledger(), registration, &self.catalog);
+                let index = self.rules.descriptors.snapshot();
+                let known = Known { catalog: &self.catalog, fresh: self.described.clone(), index };
+                let judged = judge::registration(&self.rules, &ledger(), registration, &known);
                 let Ok(declaration) = judged else {
                     assert!(!expected, "refused without reason");
                     return;
                 };
-                assert!(expected, "a mutation was let through");
+                assert!(expected, "a mutation or a break was let through");
                 let receipt = self.draft(fails, |draft| draft.register(&declaration)).unwrap();
                 if !fails {
-                    self.leases.insert(*producer, receipt.lease.id);
-                    model.insert(*producer, (versions, now + TERM));
+                    self.leases.insert(*producer, super::hub::lease(&receipt).id.clone());
+                    model.history.extend(&versions);
+                    model.producers.insert(*producer, (versions, now + TERM));
                 }
             }
             Step::Renew(producer) => {
                 let Some(lease) = self.leases.get(producer).cloned() else { return };
                 let renewed = self.draft(fails, |draft| draft.renew(&ledger(), &lease));
-                assert_eq!(renewed.is_ok(), model.contains_key(producer));
-                if let Some((_, ends)) = model.get_mut(producer).filter(|_| !fails) {
+                assert_eq!(renewed.is_ok(), model.producers.contains_key(producer));
+                if let Some((_, ends)) = model.producers.get_mut(producer).filter(|_| !fails) {
                     *ends = now + TERM;
                 }
             }
             Step::Deregister(producer) => {
                 let gone = self.draft(fails, |draft| draft.deregister(&name(&format!("p{producer}"))));
-                assert_eq!(gone.is_ok(), model.contains_key(producer));
+                assert_eq!(gone.is_ok(), model.producers.contains_key(producer));
                 if !fails {
-                    model.remove(producer);
+                    model.producers.remove(producer);
                 }
             }
             Step::Wait(_) | Step::Fail(_) => {}
@@ -132,17 +147,23 @@ impl World {
         let now = self.begun + Duration::from_secs(self.seconds);
         let time = epoch() + jiff::SignedDuration::from_secs(self.seconds as i64);
         let mut draft = Draft::new(&self.rules, self.state.clone(), self.catalog.clone(), (now, time));
+        draft.described = self.described.clone();
         let outcome = work(&mut draft);
         if !fails {
-            let Draft { state, catalog, writes, .. } = draft;
-            (self.state, self.catalog) = (state, catalog);
+            let Draft { state, catalog, writes, described, left, .. } = draft;
+            (self.state, self.catalog, self.described) = (state, catalog, described);
+            for name in left {
+                if self.catalog.offering(&name).is_none() && !self.state.holds(&name) {
+                    self.described.remove_mut(&name);
+                }
+            }
             for write in writes {
                 match write {
                     store::Change::Put { table, key, value } => {
-                        self.disk.insert((table == Table::Producers, key), value);
+                        self.disk.insert((word(table), key), value);
                     }
                     store::Change::Delete { table, key } => {
-                        self.disk.remove(&(table == Table::Producers, key));
+                        assert!(self.disk.remove(&(word(table), key)).is_some(), "nothing is deleted twice");
                     }
                 }
             }
@@ -152,20 +173,16 @@ impl World {
 
     fn registration(&self, producer: usize, versions: &BTreeMap<usize, bool>) -> Registration {
         let offers = versions.iter().map(|(id, other)| {
-            let mut offer = offer("ledger", &format!("1.{id}.0"));
-            if *other {
-                offer.descriptor_set = set("payments.ledger", &["Get", "Put"]);
-            }
-            offer
+            let descriptor_set = set("payments.ledger", methods(*other));
+            Offer { descriptor_set, ..offer("ledger", &format!("1.{id}.0")) }
         });
         super::hub::declare(&format!("p{producer}"), offers)
     }
 
-    fn check(&self, model: &Model) {
+    fn check(&self, model: &mut Model) {
         let platform = self.catalog.platform("payments.example").unwrap();
-        assert_eq!(platform.producers.size(), model.len());
-        let mut contents = BTreeSet::new();
-        for (id, (versions, ends)) in model {
+        assert_eq!(platform.producers.size(), model.producers.len());
+        for (id, (versions, ends)) in &model.producers {
             let producer = self.catalog.producer(&name(&format!("p{id}"))).unwrap();
             let expected = match self.seconds {
                 now if now < *ends => Freshness::Live,
@@ -175,24 +192,91 @@ impl World {
             assert_eq!(producer.freshness, expected);
             let declared: Vec<_> = producer.versions.iter().map(|name| name.version.minor as usize).collect();
             assert_eq!(declared, versions.keys().copied().collect::<Vec<_>>());
-            contents.extend(versions.values().copied());
         }
-        self.check_disk(model, contents.len());
+        let served: BTreeSet<_> = model.served().collect();
+        let newest = model.history.last_key_value();
+        let described: BTreeSet<_> = served.iter().chain(newest.map(|(id, _)| id)).copied().collect();
+        let known: BTreeSet<_> = self.described.keys().map(|name| name.version.minor as usize).collect();
+        assert_eq!(known, described, "what is served, and the newest of all");
+        self.check_disk(model, described.iter().map(|id| model.history[id]).collect());
+        self.check_claim(model);
     }
 
-    /// The disk holds every registration as it stands, and exactly the descriptors that they need.
-    fn check_disk(&self, model: &Model, sets: usize) {
-        let (producers, descriptors): (Vec<_>, Vec<_>) =
-            self.disk.iter().partition(|((is_producer, _), _)| *is_producer);
-        assert_eq!((producers.len(), descriptors.len()), (model.len(), sets));
-        for (_, value) in producers {
+    /// The disk holds every registration as it stands, every contract that ever was, and exactly the descriptors that
+    /// are needed.
+    fn check_disk(&self, model: &Model, sets: BTreeSet<bool>) {
+        let all = |table: &'static str| {
+            self.disk.iter().filter(move |((name, _), _)| *name == table).map(|(_, value)| value)
+        };
+        assert_eq!(
+            (all("producers").count(), all("descriptors").count()),
+            (model.producers.len(), sets.len())
+        );
+        for value in all("producers") {
             let stored = record::read(value).unwrap();
             let standing = self.state.entry(&stored.producer.name).unwrap();
             assert_eq!(stored.lease, standing.lease);
             assert_eq!(record::content(&stored.producer, &stored.versions).unwrap(), standing.content);
             for digest in stored.versions.iter().filter_map(|version| version.descriptors) {
-                assert!(self.disk.contains_key(&(false, digest.as_bytes().to_vec())));
+                assert!(self.disk.contains_key(&("descriptors", digest.as_bytes().to_vec())));
             }
         }
+        let contracts: Vec<_> = all("contracts").map(|value| record::read_contract(value).unwrap()).collect();
+        let minors: Vec<_> = contracts.iter().map(|contract| contract.name.version.minor as usize).collect();
+        assert_eq!(minors, model.history.keys().copied().collect::<Vec<_>>());
+        for contract in contracts {
+            assert_eq!(self.catalog.contract(&contract.name).map(|known| &**known), Some(&contract));
+            let set = set("payments.ledger", methods(model.history[&(contract.name.version.minor as usize)]));
+            assert_eq!(contract.descriptors, Some(Digest::of(&set)));
+        }
+    }
+
+    /// The claim is as old as when it began, in the catalogue and on the disk, whoever stands behind it now.
+    fn check_claim(&self, model: &mut Model) {
+        let claims = self.catalog.service("payments.ledger.Api").and_then(|claims| claims.owner());
+        let shown = claims.map(|claim| claim.since);
+        assert_eq!(shown.is_some(), !model.producers.is_empty());
+        if let (Some(before), Some(now)) = (model.claim, shown) {
+            assert_eq!(before, now);
+        }
+        let stored = self.disk.iter().find(|((table, _), _)| *table == "claims");
+        assert_eq!(stored.map(|(_, value)| record::read_claim(value).unwrap().2), shown);
+        model.claim = shown;
+    }
+}
+
+impl Model {
+    /// Whether a declaration fits to all that was ever taken, as far as that is still described.
+    fn takes(&self, versions: &BTreeMap<usize, bool>) -> bool {
+        if versions.iter().any(|(id, content)| self.history.get(id).is_some_and(|known| known != content)) {
+            return false;
+        }
+        let newest = self.history.last_key_value().map(|(id, _)| *id);
+        let comparable = self.served().chain(newest).map(|id| (id, self.history[&id]));
+        let all: BTreeMap<_, _> =
+            comparable.chain(versions.iter().map(|(id, content)| (*id, *content))).collect();
+        let pairs: Vec<_> = all.iter().zip(all.iter().skip(1)).collect();
+        let is_new = |id: &usize| !self.history.contains_key(id);
+        // A method that a lower version has is missing in the higher.
+        !pairs.iter().any(|((a, low), (b, high))| **low && !**high && (is_new(a) || is_new(b)))
+    }
+
+    fn served(&self) -> impl Iterator<Item = usize> {
+        self.producers.values().flat_map(|(versions, _)| versions.keys().copied())
+    }
+}
+
+fn methods(more: bool) -> &'static [&'static str] {
+    if more { &["Get", "Put"] } else { &["Get"] }
+}
+
+fn word(table: Table) -> &'static str {
+    match table {
+        Table::Producers => "producers",
+        Table::Descriptors => "descriptors",
+        Table::Contracts => "contracts",
+        Table::Claims => "claims",
+        Table::Resources => "resources",
+        Table::Usage => "usage",
     }
 }

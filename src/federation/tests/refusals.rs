@@ -155,6 +155,12 @@ async fn what_surprises_is_warned_of() {
     plain.descriptor_set.clear();
     plain.stage = Stage::Deprecated;
     let warnings = hub.register(declare("a", [plain])).await.unwrap().warnings;
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings[0].contains("deprecation_time") && warnings[1].contains("not describable"));
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    let told = ["deprecation_time", "sunset_time", "not describable"];
+    assert!(told.iter().zip(&warnings).all(|(word, warning)| warning.contains(word)), "{warnings:?}");
+
+    let mut retired = offer("old", "1.0.0");
+    retired.stage = Stage::Retired;
+    let warnings = hub.register(declare("b", [retired])).await.unwrap().warnings;
+    assert!(warnings.len() == 1 && warnings[0].contains("replacement"), "{warnings:?}");
 }

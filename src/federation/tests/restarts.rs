@@ -24,7 +24,7 @@ async fn registrations_come_back_stale_until_they_are_renewed() {
 
     tokio::time::sleep(Duration::from_secs(59)).await;
     assert_eq!(hub.freshness("b"), Some(Freshness::Stale), "the grace runs from the start of the process");
-    hub.registrar.renew(&ledger(), &receipt.lease.id).await.unwrap();
+    hub.registrar.renew(&ledger(), &lease(&receipt).id).await.unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!((hub.freshness("a"), hub.freshness("b")), (Some(Freshness::Live), Some(Freshness::Expired)));
 }
@@ -32,7 +32,7 @@ async fn registrations_come_back_stale_until_they_are_renewed() {
 #[tokio::test(start_paused = true)]
 async fn what_was_taken_out_stays_out() {
     let hub = Hub::new();
-    let lease = hub.register(declare("a", [offer("ledger", "1.0.0")])).await.unwrap().lease;
+    let lease = hub.register(declare("a", [offer("ledger", "1.0.0")])).await.unwrap().lease.unwrap();
     hub.registrar.deregister(&ledger(), name("a")).await.unwrap();
     let hub = hub.restart(Plan::default()).await;
     assert_eq!(hub.producer("a"), None);

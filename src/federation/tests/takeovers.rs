@@ -78,7 +78,7 @@ async fn the_serving_identity_is_of_the_platforms_trust_domain() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_by_its_holder_alone() {
     let hub = Hub::new();
-    let lease = hub.register(declare("ledger-1", [offer("ledger", "1.0.0")])).await.unwrap().lease;
+    let lease = hub.register(declare("ledger-1", [offer("ledger", "1.0.0")])).await.unwrap().lease.unwrap();
     for other in ["spiffe://payments.example/other", "spiffe://data.example/ledger"] {
         let error = hub.registrar.renew(&identity(other), &lease.id).await.unwrap_err();
         let never = hub.registrar.renew(&identity(other), "00000000").await.unwrap_err();
@@ -92,9 +92,9 @@ async fn a_lease_is_renewed_by_its_holder_alone() {
 async fn a_colleague_who_registers_the_same_name_takes_the_lease_over() {
     let hub = Hub::new();
     let registration = declare("ledger-1", [offer("ledger", "1.0.0")]);
-    let old = hub.register(registration.clone()).await.unwrap().lease;
+    let old = hub.register(registration.clone()).await.unwrap().lease.unwrap();
     let colleague = identity("spiffe://payments.example/ledger-next");
-    let new = hub.registrar.register(&colleague, registration).await.unwrap().lease;
+    let new = hub.registrar.register(&colleague, registration).await.unwrap().lease.unwrap();
     assert_ne!(old.id, new.id);
     assert!(matches!(hub.registrar.renew(&ledger(), &old.id).await, Err(Error::UnknownLease)));
     hub.registrar.renew(&colleague, &new.id).await.unwrap();

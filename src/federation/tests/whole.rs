@@ -3,6 +3,7 @@
 use super::hub::*;
 use crate::federation::{Error, Quota, Settings};
 use crate::model::*;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -14,7 +15,7 @@ async fn the_same_again_renews_and_changes_nothing() {
     let mut reordered = registration;
     reordered.offers.reverse();
     let again = hub.register(reordered).await.unwrap();
-    assert_eq!((again.revision, &again.lease.id), (first.revision, &first.lease.id));
+    assert_eq!((again.revision, &lease(&again).id), (first.revision, &lease(&first).id));
     tokio::time::sleep(Duration::from_secs(20)).await;
     assert_eq!(hub.freshness("ledger-1"), Some(Freshness::Live), "it was renewed");
     let (_, contents) = hub.contents().await;
@@ -34,13 +35,19 @@ async fn what_is_no_longer_declared_is_gone_with_its_descriptors() {
     hub.registrar.deregister(&ledger(), name("ledger-2")).await.unwrap();
     assert_eq!(hub.versions(), ["ledger/1.1.0"]);
     let gone = VersionName::parse("platforms/payments.example/capabilities/cards/versions/2.0.0").unwrap();
-    assert!(!hub.descriptors.snapshot().has(&gone));
+    assert!(hub.descriptors.snapshot().has(&gone), "the next 2.x will be compared with it");
+    let old = VersionName {
+        version: "1.0.0".parse().unwrap(),
+        ..hub.producer("ledger-1").unwrap().versions[0].clone()
+    };
+    assert!(!hub.descriptors.snapshot().has(&old));
     let (_, contents) = hub.contents().await;
-    let kept: Vec<_> = contents.descriptors.iter().map(|record| record.key.clone()).collect();
+    let kept: BTreeSet<_> = contents.descriptors.iter().map(|record| record.key.clone()).collect();
+    let sets = [&ledger_1, &cards].map(|offer| Digest::of(&offer.descriptor_set).as_bytes().to_vec());
     assert_eq!(
         kept,
-        [Digest::of(&ledger_1.descriptor_set).as_bytes().to_vec()],
-        "one set, shared by 1.0.0 and 1.1.0"
+        BTreeSet::from(sets),
+        "one set, shared by 1.0.0 and 1.1.0, and the newest release of cards"
     );
     assert_eq!(contents.producers.len(), 1);
 }
@@ -89,7 +96,7 @@ async fn a_full_platform_lets_the_longest_expired_go() {
     tokio::time::sleep(Duration::from_secs(100)).await;
     hub.register(declare("third", [offer("three", "1.0.0")])).await.unwrap();
     assert_eq!(hub.versions(), ["three/1.0.0", "two/1.0.0"]);
-    assert!(matches!(hub.registrar.renew(&ledger(), &first.lease.id).await, Err(Error::UnknownLease)));
+    assert!(matches!(hub.registrar.renew(&ledger(), &lease(&first).id).await, Err(Error::UnknownLease)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,7 +117,7 @@ async fn one_identity_that_floods_is_slowed_and_others_are_not() {
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_refuses_instead_of_growing() {
     let hub = Hub::new();
-    let lease = hub.register(declare("a", [offer("ledger", "1.0.0")])).await.unwrap().lease;
+    let lease = hub.register(declare("a", [offer("ledger", "1.0.0")])).await.unwrap().lease.unwrap();
     let (holder, id) = (ledger(), lease.id.as_str());
     let answers = futures::future::join_all((0..1100).map(|_| hub.registrar.renew(&holder, id))).await;
     let busy = answers.iter().filter(|answer| matches!(answer, Err(Error::Busy))).count();
@@ -134,7 +141,7 @@ async fn large_registrations_that_come_together_are_refused_before_they_pile_up(
 #[tokio::test(start_paused = true)]
 async fn a_disk_that_refuses_is_told_and_leaves_nothing_behind() {
     let hub = Hub::new();
-    let lease = hub.register(declare("a", [offer("ledger", "1.0.0")])).await.unwrap().lease;
+    let lease = hub.register(declare("a", [offer("ledger", "1.0.0")])).await.unwrap().lease.unwrap();
     hub.store.clone().close().await;
     let (holder, more) = (ledger(), declare("b", [offer("cards", "1.0.0")]));
     let (registered, renewed, deregistered) = tokio::join!(
