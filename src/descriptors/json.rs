@@ -1,17 +1,20 @@
 //! JSON texts that mean the same are written the same.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// The text with its keys sorted and its blanks gone; what is no JSON stays as it is.
 pub(super) fn canonical(text: &str) -> String {
     match serde_json::from_str::<Value>(text) {
-        Ok(value) => {
-            let mut out = String::with_capacity(text.len());
-            write(&value, &mut out);
-            out
-        }
+        Ok(value) => canonical_value(&value),
         Err(_) => text.to_owned(),
     }
+}
+
+/// The same of a value.
+pub(super) fn canonical_value(value: &Value) -> String {
+    let mut out = String::new();
+    write(value, &mut out);
+    out
 }
 
 /// Sorts by hand: whether serde_json's maps are sorted depends on who else is linked. The parser bounds the depth.
@@ -37,8 +40,17 @@ fn write(value: &Value, out: &mut String) {
             }
             out.push('}');
         }
+        // 1.0 is 1; beyond 2^53 floats are no exact integers.
+        Value::Number(number) if number.is_f64() && whole(number).is_some() => {
+            out.push_str(&whole(number).unwrap_or_default().to_string());
+        }
         scalar => out.push_str(&scalar.to_string()),
     }
+}
+
+fn whole(number: &Number) -> Option<i64> {
+    let float = number.as_f64()?;
+    (float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0).then_some(float as i64)
 }
 
 #[cfg(test)]
@@ -51,6 +63,7 @@ mod tests {
         assert_eq!(canonical(text), r#"{"a":true,"b":[1,{"x":"éA","y":null}]}"#);
         assert_eq!(canonical(&canonical(text)), canonical(text));
         assert_ne!(canonical("[1,2]"), canonical("[2,1]"));
+        assert_eq!(canonical("[1.0,-0.0,1.5,1e3,1e300]"), "[1,0,1.5,1000,1e+300]");
         assert_eq!(canonical("{not json"), "{not json");
     }
 }

@@ -1,6 +1,6 @@
 //! Everything that the files of one contract declare, by full name, as the raw bytes of each declaration.
 
-use super::features::{Features, parts, text};
+use super::features::{Features, number, parts, text};
 use crate::descriptors::outline;
 use crate::descriptors::set::{File, Set, needed};
 use crate::model::ServiceName;
@@ -22,6 +22,10 @@ pub(super) struct Declared<'a> {
     /// Those in force inside it.
     pub(super) features: Features,
     pub(super) file: &'a File,
+    /// It is the message that stands for the entries of a map.
+    pub(super) map_entry: bool,
+    /// The value of an enum that a field has without a default.
+    pub(super) first_value: Option<&'a str>,
 }
 
 /// What is declared.
@@ -72,9 +76,9 @@ impl<'a> Declarations<'a> {
     /// The full name and the declaration of a type as it is written inside `scope`.
     pub(super) fn resolve(&self, scope: &str, written: &str) -> (String, Option<Declared<'a>>) {
         let is_type = |declared: &Declared<'_>| declared.kind != Kind::Service;
-        let found = |name: &String| self.get(name).filter(is_type);
+        let found = |name: &str| self.get(name).filter(is_type);
         match written.strip_prefix('.') {
-            Some(full) => (full.to_owned(), found(&full.to_owned())),
+            Some(full) => (full.to_owned(), found(full)),
             None => outline::scopes(scope, written)
                 .find_map(|name| found(&name).map(|declared| (name, Some(declared))))
                 .unwrap_or_else(|| (written.to_owned(), None)),
@@ -120,7 +124,12 @@ impl<'a> Reader<'a> {
     /// Adds a declaration, and returns the place inside it.
     fn add(&mut self, outer: &Place<'a>, kind: Kind, bytes: &'a [u8], features: Features) -> Place<'a> {
         let scope = join(&outer.scope, text(bytes, 1).unwrap_or_default());
-        self.names.insert(scope.clone(), Declared { kind, bytes, features, file: outer.file });
+        // Found once: a thousand fields may have one type.
+        let map_entry = kind == Kind::Message && parts(bytes, 7).any(|options| number(options, 7) == Some(1));
+        let first = parts(bytes, 2).next().filter(|_| kind == Kind::Enum);
+        let first_value = first.and_then(|value| text(value, 1));
+        let declared = Declared { kind, bytes, features, file: outer.file, map_entry, first_value };
+        self.names.insert(scope.clone(), declared);
         Place { scope, features, file: outer.file }
     }
 }

@@ -5,16 +5,15 @@ use super::shape::Method;
 use super::types::Types;
 use super::{Breaks, Contract};
 use crate::model::ServiceName;
+use std::collections::BTreeSet;
 
 /// Finds what breaks for those who call the services of `old`.
 pub(super) fn compare(old: Contract<'_>, new: Contract<'_>, found: &mut Breaks) {
     let (before, after) = (Declarations::of(old.services, old.set), Declarations::of(new.services, new.set));
     let mut types = Types::new(&before, &after);
-    let mut services: Vec<&ServiceName> = old.services.iter().collect();
-    services.sort();
-    services.dedup();
-    for service in services {
-        if new.services.contains(service) {
+    let kept: BTreeSet<&ServiceName> = new.services.iter().collect();
+    for service in old.services.iter().collect::<BTreeSet<_>>() {
+        if kept.contains(service) {
             self::service(service.as_str(), &before, &after, &mut types, found);
         } else {
             found.add(service.as_str(), "SERVICE_NO_DELETE", "the service is gone");

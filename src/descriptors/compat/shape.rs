@@ -107,7 +107,7 @@ impl<'a> Field<'a> {
             }
             None => (None, None),
         };
-        let is_map = target.is_some_and(is_map_entry);
+        let is_map = target.is_some_and(|target| target.map_entry);
         let word = match (number(bytes, 5).unwrap_or_default(), target.map(|target| target.kind)) {
             (11, _) | (0, Some(Kind::Message)) if features.delimited() && !is_map => "group",
             (0, Some(Kind::Message)) => "message",
@@ -130,7 +130,8 @@ impl<'a> Field<'a> {
             kind: Type { word, name: type_name },
             oneof: oneof.and_then(|at| oneofs.get(usize::try_from(at).ok()?).copied()),
             json_name: text(bytes, 10).filter(|name| *name != json_name(short)),
-            default: text(bytes, 7).filter(|default| target.and_then(first_value) != Some(default)),
+            default: text(bytes, 7)
+                .filter(|default| target.and_then(|target| target.first_value) != Some(default)),
             file: place.file,
         }
     }
@@ -216,16 +217,6 @@ impl fmt::Display for Cardinality {
             Self::Map => "a map",
         })
     }
-}
-
-/// Whether it is the message that stands for the entries of a map.
-fn is_map_entry(declared: Declared<'_>) -> bool {
-    declared.kind == Kind::Message && parts(declared.bytes, 7).any(|options| number(options, 7) == Some(1))
-}
-
-/// The value of an enum that a field has without a default.
-fn first_value(declared: Declared<'_>) -> Option<&str> {
-    parts(declared.bytes, 2).next().filter(|_| declared.kind == Kind::Enum).and_then(|value| text(value, 1))
 }
 
 /// The keyword of a `FieldDescriptorProto.Type`.

@@ -111,3 +111,49 @@ fn a_hundred_thousand_files() {
     let bytes = [0x0a, 0].repeat(100_000);
     assert!(Set::screen(&bytes, &Limits::default()).is_err());
 }
+
+/// Work grows with the set, not with its square: this would take minutes.
+#[test]
+fn a_type_that_all_fields_use_and_all_fields_renumbered() {
+    let set = |first: i32| {
+        let field = |n: i32| prost_types::FieldDescriptorProto {
+            name: Some(format!("f{n}")),
+            number: Some(first + n),
+            type_name: Some(".a.M".to_owned()),
+            r#type: Some(11),
+            ..Default::default()
+        };
+        let message = prost_types::DescriptorProto {
+            name: Some("M".to_owned()),
+            field: (0..30_000).map(field).collect(),
+            ..Default::default()
+        };
+        let types = |name: &str| Some(format!(".a.{name}"));
+        let method = prost_types::MethodDescriptorProto {
+            name: Some("Do".to_owned()),
+            input_type: types("M"),
+            output_type: types("M"),
+            ..Default::default()
+        };
+        let service = prost_types::ServiceDescriptorProto {
+            name: Some("S".to_owned()),
+            method: vec![method],
+            ..Default::default()
+        };
+        let file = FileDescriptorProto {
+            name: Some("a.proto".to_owned()),
+            package: Some("a".to_owned()),
+            message_type: vec![message],
+            service: vec![service],
+            ..Default::default()
+        };
+        let bytes = prost_types::FileDescriptorSet { file: vec![file] }.encode_to_vec();
+        Set::screen(&bytes, &Limits::default()).unwrap()
+    };
+    let services = [ServiceName::parse("a.S").unwrap()];
+    let (old, new) = (set(1), set(50_000));
+    let contract = |set| Contract { services: &services, set: Some(set), parameter_schema: None };
+    let found = breaks(contract(&old), contract(&new));
+    assert_eq!(found.last().unwrap().message, "29900 more are not listed");
+    assert_eq!(difference(contract(&old), contract(&new)).last().unwrap(), "and 59900 more");
+}

@@ -1,11 +1,13 @@
 //! Keywords that judge a value as a whole: its type, its bounds, its text.
 
-use super::facts::{Facts, Node, Types, equal, order};
+use super::facts::{Facts, Node, Types, order};
 use super::judge::Found;
 use crate::descriptors::compat::{pointer, quoted};
 use crate::descriptors::fault::excerpt;
+use crate::descriptors::json;
 use serde_json::{Number, Value};
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 /// A keyword that counts something, the type that it is about, and whether it is a lower bound.
 const COUNTS: &[(&str, Types, bool)] = &[
@@ -48,7 +50,8 @@ fn listed(facts: &Facts<'_>, new: Node<'_>, path: &str, found: &mut Found) {
         values => values.clone(),
     };
     for (keyword, taken) in single.into_iter().chain(list) {
-        let is_lost = |value: &&&Value| !taken.iter().any(|taken| equal(taken, value));
+        let taken: HashSet<String> = taken.iter().map(json::canonical_value).collect();
+        let is_lost = |value: &&&Value| !taken.contains(&json::canonical_value(value));
         let message = match &known {
             None => "any value was taken and only some are".to_owned(),
             Some(values) => {

@@ -280,3 +280,27 @@ fn schemas_that_come_and_go() {
     assert_eq!(rules(Some(optional), None), ["SCHEMA_NO_DELETE"]);
     assert_eq!(rules(Some("{"), Some(optional)), ["SCHEMA_UNPROVEN"]);
 }
+
+/// The proof would take as many steps as there are ways through the alternatives; it gives up, and says so.
+#[test]
+fn what_is_too_intricate_is_unproven() {
+    let chain = |leaf: &str| {
+        let link = |at: usize| {
+            format!(r##""d{at}":{{"anyOf":[{{"$ref":"#/$defs/d{0}"}},{{"$ref":"#/$defs/d{0}"}}]}}"##, at + 1)
+        };
+        let links: Vec<String> = (0..40).map(link).collect();
+        let start = r##""type":"object","properties":{"a":{"$ref":"#/$defs/d0"}}"##;
+        format!(r#"{{{start},"$defs":{{{},"d40":{leaf}}}}}"#, links.join(","))
+    };
+    let (old, new) = (chain(r#"{"type":"string"}"#), chain(r#"{"type":"string","maxLength":4}"#));
+    assert_eq!((check_schema(&old), check_schema(&new)), (Ok(()), Ok(())));
+    assert_eq!(breaks(&old, &new), ["/properties/a SCHEMA_UNPROVEN"]);
+    let deep = |leaf: &str| {
+        format!(
+            r#"{{"type":"object","additionalProperties":{}{leaf}{}}}"#,
+            r#"{"properties":{"a":"#.repeat(55),
+            "}}".repeat(55)
+        )
+    };
+    assert!(!breaks(&deep("{}"), &deep(r#"{"type":"string"}"#)).is_empty());
+}
