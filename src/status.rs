@@ -7,6 +7,7 @@
 
 mod board;
 mod clock;
+mod dependency;
 mod federation;
 mod fold;
 mod folding;

@@ -1,9 +1,10 @@
 //! The folded status at one moment: every part with its condition, shared with the fold before where nothing changed.
 
+use super::dependency;
 use super::rule::{self, Part};
 use crate::catalog;
 use crate::model::{
-    CapabilityId, CapabilityName, Condition, PlatformName, ProducerId, ProducerName, Stage, State, Version,
+    CapabilityId, CapabilityName, Condition, PlatformName, ProducerId, ProducerName, Requirement, Stage, State, Version,
     VersionName,
 };
 use jiff::Timestamp;
@@ -21,6 +22,8 @@ pub struct Federation {
     pub condition: Condition,
     /// The platforms, by name.
     pub platforms: BTreeMap<PlatformName, Arc<PlatformStatus>>,
+    /// The same as they are by themselves, whatever they stand on.
+    pub(super) own: Arc<BTreeMap<PlatformName, Arc<PlatformStatus>>>,
 }
 
 /// How a platform is, folded from its capabilities.
@@ -34,6 +37,8 @@ pub struct PlatformStatus {
     pub capabilities: BTreeMap<CapabilityId, Arc<CapabilityStatus>>,
     /// Its producers, by id.
     pub producers: BTreeMap<ProducerId, Arc<ProducerStatus>>,
+    /// Whether any of its versions stands on another capability.
+    pub(super) needs: bool,
 }
 
 /// How a capability is, folded from its versions.
@@ -76,6 +81,11 @@ impl Federation {
         capability.versions.iter().find(|status| status.version.name.version == name.version)
     }
 
+    /// How well the need of a version for another capability is met: NOT_SERVING also where there is none.
+    pub fn need(&self, need: &Requirement) -> State {
+        dependency::of_need(need, &self.own)
+    }
+
     /// How a service is for somebody who may see those versions that `may_see` lets through; `None` if that is none.
     ///
     /// Calls go to the owner of the name alone, so its versions alone count.
@@ -89,7 +99,8 @@ impl Federation {
     /// How the whole of `platforms` is: the federation of somebody who may see only those.
     pub fn of(&self, platforms: BTreeMap<PlatformName, Arc<PlatformStatus>>, now: Timestamp) -> Federation {
         let condition = of_platforms(&platforms, now);
-        Federation { edition: self.edition, catalog: self.catalog.clone(), condition, platforms }
+        let (catalog, own) = (self.catalog.clone(), self.own.clone());
+        Federation { edition: self.edition, catalog, condition, platforms, own }
     }
 }
 
@@ -131,7 +142,7 @@ impl PlatformStatus {
         let seen = capabilities.values().flat_map(|c| &c.versions).flat_map(|v| &v.producers);
         let producers = seen.map(|p| (p.name.producer.clone(), p.clone())).collect();
         let condition = of_capabilities(&capabilities, now);
-        Arc::new(Self { name: self.name.clone(), condition, capabilities, producers })
+        Arc::new(Self { condition, capabilities, producers, ..Self::clone(self) })
     }
 
     /// How many capabilities are in `state`.

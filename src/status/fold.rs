@@ -20,6 +20,7 @@
 //! A version is the fold of its producers; where an endpoint tells its services apart, those of the version count. A
 //! retired version is NOT_SERVING, `RETIRED`.
 
+use super::dependency;
 use super::federation::{self, CapabilityStatus, Federation, PlatformStatus, ProducerStatus, VersionStatus};
 use super::rule::{self, Part};
 use crate::catalog::{CapabilityEntry, Offering, PlatformEntry, Snapshot};
@@ -44,16 +45,18 @@ pub fn fold(
         let name = &entry.platform.name;
         let old = previous.and_then(|previous| {
             let old_entry = previous.catalog.platform(name.as_str())?;
-            Some((previous.platforms.get(name)?, Arc::ptr_eq(old_entry, entry)))
+            Some((previous.own.get(name)?, Arc::ptr_eq(old_entry, entry)))
         });
         (name.clone(), walk.platform(entry, old))
     });
-    let platforms: BTreeMap<_, _> = platforms.collect();
+    let own: BTreeMap<_, _> = platforms.collect();
+    let platforms = dependency::apply(&own, previous.map(|previous| &previous.platforms), now);
     let before = previous.map(|previous| &previous.condition);
     let condition = walk.settle(federation::of_platforms(&platforms, now), before);
     walk.changed |= previous.is_some_and(|previous| previous.platforms.len() != platforms.len());
+    // Where what is stood on changed is a change of its own: that is in the count already.
     let edition = previous.map_or(0, |previous| previous.edition) + u64::from(walk.changed);
-    Federation { edition, catalog: catalog.clone(), condition, platforms }
+    Federation { edition, catalog: catalog.clone(), condition, platforms, own: Arc::new(own) }
 }
 
 struct Walk<'a> {
@@ -91,7 +94,9 @@ impl Walk<'_> {
         self.changed |= previous.is_none_or(|previous| {
             (previous.capabilities.len(), previous.producers.len()) != (capabilities.len(), producers.len())
         });
-        Arc::new(PlatformStatus { name: entry.platform.name.clone(), condition, capabilities, producers })
+        let mut offerings = entry.capabilities.values().flat_map(|capability| &capability.offerings);
+        let needs = offerings.any(|offering| !offering.version.facts.depends_on.is_empty());
+        Arc::new(PlatformStatus { name: entry.platform.name.clone(), condition, capabilities, producers, needs })
     }
 
     fn capability(
