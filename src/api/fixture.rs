@@ -13,7 +13,7 @@ use tonic::Request;
 
 pub(super) struct World {
     catalog: Arc<Snapshot>,
-    seen: Observer,
+    pub(super) seen: Observer,
     publisher: Publisher,
     pub(super) board: Board,
     pub(super) policy: Arc<Policy>,
@@ -91,6 +91,22 @@ impl World {
             services: BTreeMap::new(),
         };
         self.seen.record(&producer_name(platform, capability), &address(), look, Timestamp::now());
+        self.publish();
+    }
+
+    /// A producer of the platform cannot be discovered.
+    pub(super) fn drift(&mut self, platform: &str) {
+        let drift = Drift {
+            platform: Some(platform.parse().unwrap()),
+            source: Source::Discovery,
+            subject: producer_name(platform, "x").to_string(),
+            origin: "the configuration file".into(),
+            reason: "NO_REFLECTION",
+            message: "it has none".into(),
+            since: Timestamp::now(),
+        };
+        let change = Change::SetDrifts { source: Source::Discovery, drifts: vec![drift] };
+        self.catalog = Arc::new(self.catalog.apply(change).unwrap());
         self.publish();
     }
 

@@ -5,17 +5,21 @@ use super::fault::Fault;
 use super::page::{self, Page};
 use crate::access::{Caller, Policy};
 use crate::lifecycle::Shutdown;
-use crate::model::{BrokerId, CapabilityId, CapabilityName, PlatformName, Version};
+use crate::model::{BrokerId, CapabilityId, CapabilityName, Drift, PlatformName, Version, VersionName};
 use crate::status::{Board, CapabilityStatus, Federation};
+use crate::uplink::Observations;
 use crate::wire::pb::portolan::status::v1 as pb;
+use explain::Eyes;
 use futures::stream::{BoxStream, StreamExt, unfold};
 use jiff::Timestamp;
 use pb::status_service_server::{StatusService, StatusServiceServer};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::{Request, Response, Status};
 
+mod explain;
 mod show;
 
 /// A watcher is told at most this often; what changes meanwhile comes with the next message.
@@ -28,6 +32,7 @@ const PATIENCE: usize = 256;
 pub struct Service {
     broker: BrokerId,
     board: Board,
+    observations: Observations,
     policy: Arc<Policy>,
     shutdown: Shutdown,
 }
@@ -36,11 +41,11 @@ impl Service {
     /// The service over what `board` shows.
     pub fn server(
         broker: BrokerId,
-        board: Board,
+        (board, observations): (Board, Observations),
         policy: Arc<Policy>,
         shutdown: Shutdown,
     ) -> StatusServiceServer<Self> {
-        StatusServiceServer::new(Self { broker, board, policy, shutdown })
+        StatusServiceServer::new(Self { broker, board, observations, policy, shutdown })
             .max_decoding_message_size(super::SMALL_MESSAGE)
     }
 
@@ -61,7 +66,12 @@ impl Service {
                 tokio::task::yield_now().await;
             }
         }
-        whole.of(seen, now)
+        let may_inspect = |drift: &&Drift| match &drift.platform {
+            Some(platform) => self.policy.may_inspect(caller, platform),
+            None => caller.is_operator,
+        };
+        let drifts = whole.drifts.iter().filter(may_inspect).cloned().collect();
+        whole.of(seen, drifts, now)
     }
 
     /// The next page of capabilities that the caller may see, one more than asked for if there is one.
@@ -120,9 +130,30 @@ impl StatusService for Service {
 
     async fn explain_status(
         &self,
-        _request: Request<pb::ExplainStatusRequest>,
+        request: Request<pb::ExplainStatusRequest>,
     ) -> Result<Response<pb::ExplainStatusResponse>, Status> {
-        Err(Fault::internal("NOT_BUILT", "not built yet").into())
+        let caller = caller(&request)?;
+        let name = request.into_inner().name;
+        let view = self.view(&caller).await;
+        let seen = self.observations.load().clone();
+        let may_see = |name: &VersionName| {
+            let offering = view.catalog.offering(name);
+            offering.is_some_and(|offering| self.policy.may_see(&caller, &offering.version))
+        };
+        let may_inspect = |platform: &PlatformName| self.policy.may_inspect(&caller, platform);
+        let eyes = Eyes {
+            view: &view,
+            seen: &seen,
+            may_see: &may_see,
+            may_inspect: &may_inspect,
+            left: Cell::new(explain::THINGS),
+        };
+        let explanation = eyes.explain(&name)?.ok_or_else(|| Fault::not_found(&name))?;
+        Ok(Response::new(pb::ExplainStatusResponse {
+            broker: self.broker.to_string(),
+            revision: view.catalog.revision(),
+            explanation: Some(explanation),
+        }))
     }
 
     async fn list_capability_statuses(

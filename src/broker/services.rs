@@ -19,6 +19,7 @@ pub(super) fn all(
     board: Board,
     shutdown: &Shutdown,
 ) -> Services {
+    let seen = (board.clone(), relay.observations.clone());
     let policy = &known.policy;
     let (catalog_reader, described) = (known.catalog.clone(), known.described.clone());
     let reflection = Reflection::new(&known.own, catalog_reader, described, policy.clone(), shutdown.clone());
@@ -29,7 +30,7 @@ pub(super) fn all(
         .with(catalog::service(known.catalog.clone(), policy.clone(), board.clone(), consumers))
         .with(health::Service::server(board.clone(), policy.clone(), shutdown.clone()))
         .with(routing::service(relay.clone()))
-        .with(status::Service::server(config.id.clone(), board, policy.clone(), shutdown.clone()))
+        .with(status::Service::server(config.id.clone(), seen, policy.clone(), shutdown.clone()))
         .with(reflection.v1())
         .with(reflection.v1alpha())
 }

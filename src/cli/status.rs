@@ -15,10 +15,13 @@ const EXAMPLES: &str = "\
 Examples:
   portolan status --profile hub
   portolan status --profile hub --watch
+  portolan status --explain platforms/payments.example/capabilities/ledger
   portolan status -o json | jq -r '.status.condition.state'
 
 Exit codes: 0 SERVING, 4 DEGRADED, 5 NOT_SERVING, 6 UNKNOWN (with --watch: the last that was seen);
 1 the broker could not be asked, 2 wrong usage.";
+
+mod explain;
 
 const PAGE: i32 = 1000;
 
@@ -29,6 +32,9 @@ pub(super) struct Args {
     /// Stay, and show it again each time it has changed
     #[arg(long, short)]
     watch: bool,
+    /// Say why: of NAME (platforms/…, a capability, version or producer), or of the whole
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with = "watch")]
+    explain: Option<String>,
     /// The form of the answer; with --watch, one JSON object a line
     #[arg(long, short, value_enum, default_value = "table")]
     output: Form,
@@ -39,6 +45,10 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut client = StatusServiceClient::new(args.connection.open().await?);
     let failed = |status: tonic::Status| anyhow::anyhow!(one_line(&status));
+    if let Some(name) = args.explain {
+        let explained = client.explain_status(pb::ExplainStatusRequest { name }).await.map_err(failed)?;
+        return explain::show(explained.into_inner(), args.output);
+    }
     if !args.watch {
         let (status, capabilities) = ask(&mut client).await.map_err(failed)?;
         print(&status, &capabilities, args.output, false)?;
@@ -122,6 +132,15 @@ fn print(
         output::say("")?;
         output::show(table)?;
     }
+    let drifts: Vec<_> =
+        status.conditions.iter().chain(status.platforms.iter().flat_map(|p| &p.conditions)).collect();
+    if !drifts.is_empty() {
+        output::say("")?;
+    }
+    for drift in drifts {
+        let since = drift.since.map(since).unwrap_or_default();
+        output::say(clean(&format!("{} {} ({since}): {}", drift.r#type, drift.reason, drift.message)))?;
+    }
     if watching {
         output::say("")?;
     }
@@ -197,7 +216,11 @@ fn since(time: prost_types::Timestamp) -> String {
 }
 
 fn code(status: &pb::FederationStatus) -> ExitCode {
-    match status.condition.as_ref().map(pb::Condition::state) {
+    code_of(status.condition.as_ref())
+}
+
+fn code_of(condition: Option<&pb::Condition>) -> ExitCode {
+    match condition.map(pb::Condition::state) {
         Some(pb::State::Serving) => ExitCode::SUCCESS,
         Some(pb::State::Degraded) => ExitCode::from(4),
         Some(pb::State::NotServing) => ExitCode::from(5),

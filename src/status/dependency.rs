@@ -23,7 +23,10 @@ pub(super) type Platforms = BTreeMap<PlatformName, Arc<PlatformStatus>>;
 pub(super) fn apply(own: &Platforms, previous: Option<&Platforms>, now: Timestamp) -> Platforms {
     let settled = own.iter().map(|(name, platform)| {
         let before = previous.and_then(|previous| previous.get(name));
-        (name.clone(), if platform.needs { of_platform(platform, own, before, now) } else { platform.clone() })
+        (
+            name.clone(),
+            if platform.needs { of_platform(platform, own, before, now) } else { platform.clone() },
+        )
     });
     settled.collect()
 }
@@ -77,8 +80,18 @@ fn of_version(
     before: Option<&Arc<VersionStatus>>,
     now: Timestamp,
 ) -> Option<Arc<VersionStatus>> {
+    if status.version.facts.depends_on.is_empty() {
+        return None;
+    }
+    let condition = judged(status, own).unwrap_or_else(|| status.condition.clone());
+    let condition = rule::continued(condition, before.map(|before| &before.condition), now);
+    (condition != status.condition).then(|| Arc::new(VersionStatus { condition, ..status.clone() }))
+}
+
+/// How what it stands on leaves the version; `None` if as it is by itself.
+fn judged(status: &VersionStatus, own: &Platforms) -> Option<Condition> {
     let needs = &status.version.facts.depends_on;
-    if needs.is_empty() || status.condition.state != State::Serving {
+    if status.condition.state != State::Serving {
         return None;
     }
     let states: Vec<State> = needs.iter().map(|need| of_need(need, own)).collect();
@@ -89,10 +102,9 @@ fn of_version(
         (down, _) => ("DEPENDENCY", "nothing serves", down),
     };
     // Which they are is for those who may see them: `ExplainStatus` and the dependency graph tell.
-    let message = format!("it answers, but {word} {missing} of the {} capabilities it stands on", states.len());
-    let condition = Condition { state: State::Degraded, reason, message, ..status.condition.clone() };
-    let condition = rule::continued(condition, before.map(|before| &before.condition), now);
-    Some(Arc::new(VersionStatus { condition, ..status.clone() }))
+    let message =
+        format!("it answers, but {word} {missing} of the {} capabilities it stands on", states.len());
+    Some(Condition { state: State::Degraded, reason, message, ..status.condition.clone() })
 }
 
 /// How well a need is met by what is by itself: SERVING if any version will do, else what is the least bad to say.

@@ -4,8 +4,8 @@ use super::dependency;
 use super::rule::{self, Part};
 use crate::catalog;
 use crate::model::{
-    CapabilityId, CapabilityName, Condition, PlatformName, ProducerId, ProducerName, Requirement, Stage, State, Version,
-    VersionName,
+    CapabilityId, CapabilityName, Condition, Drift, PlatformName, ProducerId, ProducerName, Requirement,
+    Stage, State, Version, VersionName,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ pub struct Federation {
     pub condition: Condition,
     /// The platforms, by name.
     pub platforms: BTreeMap<PlatformName, Arc<PlatformStatus>>,
+    /// What is declared and does not run so.
+    pub drifts: Arc<[Drift]>,
     /// The same as they are by themselves, whatever they stand on.
     pub(super) own: Arc<BTreeMap<PlatformName, Arc<PlatformStatus>>>,
 }
@@ -96,11 +98,16 @@ impl Federation {
         (!seen.is_empty()).then(|| of_versions(&seen, Timestamp::UNIX_EPOCH).state)
     }
 
-    /// How the whole of `platforms` is: the federation of somebody who may see only those.
-    pub fn of(&self, platforms: BTreeMap<PlatformName, Arc<PlatformStatus>>, now: Timestamp) -> Federation {
+    /// How the whole of `platforms` is: the federation of somebody who may see only those, and of `drifts` only these.
+    pub fn of(
+        &self,
+        platforms: BTreeMap<PlatformName, Arc<PlatformStatus>>,
+        drifts: Arc<[Drift]>,
+        now: Timestamp,
+    ) -> Federation {
         let condition = of_platforms(&platforms, now);
         let (catalog, own) = (self.catalog.clone(), self.own.clone());
-        Federation { edition: self.edition, catalog, condition, platforms, own }
+        Federation { edition: self.edition, catalog, condition, platforms, drifts, own }
     }
 }
 
@@ -109,6 +116,7 @@ impl Federation {
     pub fn says_the_same(&self, earlier: &Federation) -> bool {
         let said = |a: &PlatformStatus, b: &PlatformStatus| a.says_the_same(b);
         rule::says_the_same(&self.condition, &earlier.condition)
+            && self.drifts == earlier.drifts
             && same(self.platforms.values(), earlier.platforms.values(), said)
     }
 }

@@ -54,9 +54,11 @@ pub fn fold(
     let before = previous.map(|previous| &previous.condition);
     let condition = walk.settle(federation::of_platforms(&platforms, now), before);
     walk.changed |= previous.is_some_and(|previous| previous.platforms.len() != platforms.len());
+    walk.changed |= previous.is_some_and(|previous| previous.drifts != *catalog.drifts());
     // Where what is stood on changed is a change of its own: that is in the count already.
     let edition = previous.map_or(0, |previous| previous.edition) + u64::from(walk.changed);
-    Federation { edition, catalog: catalog.clone(), condition, platforms, own: Arc::new(own) }
+    let drifts = catalog.drifts().clone();
+    Federation { edition, catalog: catalog.clone(), condition, platforms, drifts, own: Arc::new(own) }
 }
 
 struct Walk<'a> {
@@ -96,7 +98,13 @@ impl Walk<'_> {
         });
         let mut offerings = entry.capabilities.values().flat_map(|capability| &capability.offerings);
         let needs = offerings.any(|offering| !offering.version.facts.depends_on.is_empty());
-        Arc::new(PlatformStatus { name: entry.platform.name.clone(), condition, capabilities, producers, needs })
+        Arc::new(PlatformStatus {
+            name: entry.platform.name.clone(),
+            condition,
+            capabilities,
+            producers,
+            needs,
+        })
     }
 
     fn capability(

@@ -258,5 +258,6 @@ fn where_services_are_told_apart_only_those_of_the_version_count() {
     assert_eq!(of(&world), ((NotServing, "SERVICE_NOT_SERVING"), Degraded));
 }
 
+mod dependencies;
 mod laws;
 mod world;

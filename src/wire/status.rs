@@ -2,9 +2,10 @@
 
 use super::catalog::freshness;
 use super::pb::grpc::health::v1::health_check_response::ServingStatus;
+use super::pb::portolan::catalog::v1 as pb_catalog;
 use super::pb::portolan::status::v1 as pb;
 use super::time::timestamp;
-use crate::model::{Condition, State};
+use crate::model::{Condition, Drift, State};
 
 /// A condition on the wire.
 pub fn condition(condition: &Condition) -> pb::Condition {
@@ -16,6 +17,20 @@ pub fn condition(condition: &Condition) -> pb::Condition {
         observe_time: Some(timestamp(condition.observed)),
         freshness: freshness(condition.freshness).into(),
         r#type: String::new(),
+    }
+}
+
+/// A drift as a further condition.
+pub fn drift(drift: &Drift) -> pb::Condition {
+    let origin = if drift.origin.is_empty() { String::new() } else { format!(" ({})", drift.origin) };
+    pb::Condition {
+        state: pb::State::Degraded.into(),
+        reason: drift.reason.to_owned(),
+        message: format!("{}{origin}: {}", drift.subject, drift.message),
+        since: Some(timestamp(drift.since)),
+        observe_time: None,
+        freshness: pb_catalog::Freshness::Live.into(),
+        r#type: "DRIFT".to_owned(),
     }
 }
 

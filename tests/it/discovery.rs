@@ -6,6 +6,8 @@ use portolan::wire::pb::portolan::catalog::v1::catalog_service_client::CatalogSe
 use portolan::wire::pb::portolan::catalog::v1::{
     Freshness, GetVersionRequest, ListProducersRequest, Producer, Source, Version,
 };
+use portolan::wire::pb::portolan::status::v1::WatchStatusRequest;
+use portolan::wire::pb::portolan::status::v1::status_service_client::StatusServiceClient;
 use std::path::Path;
 use std::time::Duration;
 use tonic::Code;
@@ -136,9 +138,17 @@ async fn what_a_version_names_must_be_served_and_the_rest_goes_to_the_one_that_n
                version = \"1.0.0\"\ndiscover = true\nservices = [\"dat.ghost.v1.Ghost\"]\nowner = \"o\"\ncontact = \"c\"";
     let hub = world.broker().with(&discovered(&world, &port, two)).start().await;
     let mut reader = Reader::new(&world, &hub).await;
-    // Whole or not at all, as with a registration: the server does not serve all that it shall.
-    for _ in 0..20 {
-        assert_eq!(reader.producer().await, None);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    // Whole or not at all, as with a registration; what is wrong is a drift that its own people can read.
+    let channel = Consumer::connect(&world.data, "/reader", &hub).await.channel();
+    let mut watch =
+        StatusServiceClient::new(channel).watch_status(WatchStatusRequest {}).await.unwrap().into_inner();
+    let told = loop {
+        let status = watch.message().await.unwrap().unwrap().status.unwrap();
+        if let Some(drift) = status.platforms.iter().flat_map(|platform| &platform.conditions).next() {
+            break drift.clone();
+        }
+    };
+    assert_eq!((told.r#type.as_str(), told.reason.as_str()), ("DRIFT", "DISCOVERY_NOT_SERVED"));
+    assert!(told.message.contains("does not serve dat.ghost.v1.Ghost"), "{told:?}");
+    assert_eq!(reader.producer().await, None);
 }

@@ -1,9 +1,12 @@
 //! The folded status on the wire.
 
-use crate::model::{BrokerId, State};
+use crate::model::{BrokerId, PlatformName, State};
 use crate::status::{CapabilityStatus, Federation, PlatformStatus, ProducerStatus, VersionStatus};
 use crate::wire::pb::portolan::status::v1 as pb;
-use crate::wire::status::condition;
+use crate::wire::status::{condition, drift};
+
+/// Drifts that are told of one platform: they are for people to mend, and come back with the next answer.
+const DRIFTS: usize = 100;
 
 /// The whole with its capabilities.
 pub(super) fn whole(broker: &BrokerId, status: &Federation) -> pb::WatchStatusResponse {
@@ -21,8 +24,9 @@ pub(super) fn federation(broker: &BrokerId, status: &Federation) -> pb::Federati
         broker: broker.to_string(),
         revision: status.catalog.revision(),
         condition: Some(condition(&status.condition)),
-        platforms: status.platforms.values().map(|status| platform(status)).collect(),
+        platforms: status.platforms.values().map(|platform| self::platform(status, platform)).collect(),
         unreachable: unreachable.map(ToString::to_string).collect(),
+        conditions: drifts(status, None),
     }
 }
 
@@ -35,7 +39,7 @@ pub(super) fn capability(status: &CapabilityStatus) -> pb::CapabilityStatus {
     }
 }
 
-fn platform(status: &PlatformStatus) -> pb::PlatformStatus {
+fn platform(whole: &Federation, status: &PlatformStatus) -> pb::PlatformStatus {
     let count = |state| i32::try_from(status.count(state)).unwrap_or(i32::MAX);
     pb::PlatformStatus {
         name: format!("platforms/{}", status.name),
@@ -44,8 +48,18 @@ fn platform(status: &PlatformStatus) -> pb::PlatformStatus {
         degraded: count(State::Degraded),
         not_serving: count(State::NotServing),
         unknown: count(State::Unknown),
-        conditions: Vec::new(),
+        conditions: drifts(whole, Some(&status.name)),
     }
+}
+
+/// What is declared of a platform, or of none that is known, and does not run so.
+fn drifts(whole: &Federation, platform: Option<&PlatformName>) -> Vec<pb::Condition> {
+    let of = whole.drifts.iter().filter(|drift| match (&drift.platform, platform) {
+        (Some(its), Some(platform)) => its == platform,
+        (Some(its), None) => !whole.platforms.contains_key(its),
+        (None, platform) => platform.is_none(),
+    });
+    of.take(DRIFTS).map(drift).collect()
 }
 
 fn version(status: &VersionStatus) -> pb::VersionStatus {

@@ -10,6 +10,7 @@ fn service(world: &World) -> Service {
     Service {
         broker: BrokerId::parse("hub-1").unwrap(),
         board: world.board.clone(),
+        observations: world.seen.reader(),
         policy: world.policy.clone(),
         shutdown: world.shutdown.clone(),
     }
@@ -128,4 +129,50 @@ async fn a_watcher_gets_the_whole_now_and_after_what_it_may_see_has_changed() {
     world.shutdown.request();
     assert_eq!(watch.next().await.unwrap().unwrap_err().code(), Code::Unavailable);
     assert!(watch.next().await.is_none());
+}
+
+async fn explain(world: &World, domain: &str, name: &str) -> Result<pb::StatusExplanation, Code> {
+    let request = world.request(domain, pb::ExplainStatusRequest { name: name.into() });
+    let answer = service(world).explain_status(request).await;
+    answer.map(|answer| answer.into_inner().explanation.unwrap()).map_err(|e| e.code())
+}
+
+#[tokio::test]
+async fn an_explanation_shows_the_worst_first_and_only_what_the_caller_may_see() {
+    let mut world = World::new();
+    world.offer("a.example", "good", &["b.example"]);
+    world.offer("a.example", "ledger", &["b.example"]);
+    world.offer("a.example", "secret", &[]);
+    world.look("a.example", "good", State::Serving);
+    world.look("a.example", "ledger", State::NotServing);
+
+    let whole = explain(&world, "b.example", "").await.unwrap();
+    assert!(!format!("{whole:?}").contains("secret"));
+    let platform = &whole.parts[0];
+    let names: Vec<_> = platform.parts.iter().map(|part| part.name.rsplit('/').next().unwrap()).collect();
+    assert_eq!(names, ["ledger", "good"]);
+    let producer = &platform.parts[0].parts[0].parts[0];
+    assert_eq!(producer.name, "platforms/a.example/producers/ledger");
+    assert!(producer.evidence.iter().any(|line| line.contains("NOT_SERVING")), "{producer:?}");
+
+    let version = "platforms/a.example/capabilities/ledger/versions/1.0.0";
+    assert_eq!(explain(&world, "b.example", version).await.unwrap().name, version);
+    for hidden in
+        ["platforms/a.example/capabilities/secret", "platforms/a.example/producers/secret", "platforms/x"]
+    {
+        assert_eq!(explain(&world, "b.example", hidden).await.unwrap_err(), Code::NotFound, "{hidden}");
+    }
+    assert_eq!(explain(&world, "b.example", "a.example").await.unwrap_err(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn drifts_are_for_those_who_may_inspect_the_platform() {
+    let mut world = World::new();
+    world.offer("a.example", "ledger", &["b.example"]);
+    world.drift("a.example");
+    let conditions = |status: pb::FederationStatus| status.platforms[0].conditions.clone();
+    let owner = conditions(whole(&world, "a.example").await);
+    assert_eq!((owner[0].r#type.as_str(), owner[0].reason.as_str()), ("DRIFT", "NO_REFLECTION"));
+    assert!(owner[0].message.contains("the configuration file"));
+    assert!(conditions(whole(&world, "b.example").await).is_empty());
 }

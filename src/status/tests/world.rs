@@ -59,6 +59,42 @@ impl World {
         self
     }
 
+    /// Version 1.0.0 of `capability`, by itself in `state`, stands on these capabilities in these ranges.
+    pub(super) fn stands_on(
+        mut self,
+        capability: &str,
+        state: Option<State>,
+        needs: &[(&str, &str)],
+    ) -> Self {
+        let identity = Identity::parse_spiffe("spiffe://a.example/x").unwrap();
+        let address = Address::parse(&format!("{capability}:1")).unwrap();
+        if let Some(state) = state {
+            self.look(&address.to_string(), state, at(95));
+        }
+        let producer = Producer {
+            name: ProducerName::parse(&format!("platforms/a.example/producers/{capability}")).unwrap(),
+            identity: identity.clone(),
+            registrant: identity,
+            endpoints: vec![Endpoint { address, locality: "".into(), weight: 1 }],
+            versions: Vec::new(),
+            source: Source::Registration,
+            freshness: Freshness::Live,
+            lease_expires: None,
+            created: at(1),
+            updated: at(90),
+        };
+        let need = |(name, range): &(&str, &str)| Requirement {
+            capability: CapabilityName::parse(&format!("platforms/a.example/capabilities/{name}")).unwrap(),
+            range: semver::VersionReq::parse(range).unwrap(),
+        };
+        let mut version = version("1.0.0", Stage::Stable);
+        version.name.capability = CapabilityId::parse(capability).unwrap();
+        version.services = vec![ServiceName::parse(&format!("acme.{capability}")).unwrap()];
+        version.facts = Facts { depends_on: needs.iter().map(need).collect(), ..Facts::default() }.shared();
+        self.apply(Change::PutProducer { producer, versions: vec![version] });
+        self
+    }
+
     pub(super) fn apply(&mut self, change: Change) {
         self.catalog = Arc::new(self.catalog.apply(change).unwrap());
     }
