@@ -3,7 +3,7 @@
 mod list;
 mod pins;
 mod search;
-mod view;
+pub(super) mod view;
 
 use super::caller::caller;
 use super::consumers::Consumers;

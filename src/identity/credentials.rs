@@ -83,9 +83,7 @@ impl Pair {
     /// Reads both files and checks that they belong together.
     pub(super) fn load(files: &Files) -> Result<Self, Vec<Fault>> {
         match (chain(&files.certificate), key(&files.key)) {
-            (Ok((chain, validity)), Ok(key)) => {
-                Self::join(chain, validity, key, files).map_err(|f| vec![f])
-            }
+            (Ok((chain, validity)), Ok(key)) => Self::join(chain, validity, key, files).map_err(|f| vec![f]),
             (chain, key) => Err(chain.err().into_iter().chain(key.err()).collect()),
         }
     }

@@ -34,7 +34,9 @@ mod tests {
     fn a_short_life_ends_late_and_a_long_one_early() {
         let at = |hours: i64| Timestamp::from_second(hours * 3600).unwrap();
         let of = |hours| Validity { not_before: at(0), not_after: at(hours) };
-        for (life, well, ending) in [(10, 8, 9), (24 * 50, 24 * 40, 24 * 40 + 1), (24 * 3650, 24 * 3620, 24 * 3620 + 1)] {
+        for (life, well, ending) in
+            [(10, 8, 9), (24 * 50, 24 * 40, 24 * 40 + 1), (24 * 3650, 24 * 3620, 24 * 3620 + 1)]
+        {
             assert!(!of(life).is_ending(at(well)), "{life} {well}");
             assert!(of(life).is_ending(at(ending)), "{life} {ending}");
         }
