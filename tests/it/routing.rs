@@ -2,5 +2,8 @@
 
 mod bounds;
 mod endings;
+mod explain;
 mod fidelity;
+mod intent;
 mod refusals;
+mod registered;
