@@ -87,11 +87,12 @@ impl Story {
 
     /// These endpoints were tried and gave no connection.
     pub(super) fn tried(&mut self, failed: &[uplink::Error]) {
-        for error in failed {
+        for (nth, error) in failed.iter().enumerate() {
             let word =
                 if matches!(error, uplink::Error::BackingOff { .. }) { "EJECTED" } else { "UNREACHABLE" };
             let why: String = error.why().chars().take(LONGEST_REASON).collect();
-            self.decision.insert(0, format!("tried={} {word} ({})", error.address(), safe(&why)));
+            // Before the candidates, which may be cut.
+            self.decision.insert(nth, format!("tried={} {word} ({})", error.address(), safe(&why)));
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 
 mod calls;
 mod connections;
+mod explain;
 mod lint;
 mod serving;
 
@@ -62,7 +63,9 @@ async fn every_command_explains_itself_with_examples() {
     let folder = tempfile::tempdir().unwrap();
     let help = run(portolan(folder.path(), &["--help"])).await;
     assert_eq!(help.code, 0);
-    for command in ["serve", "catalog", "status", "call", "config", "lint", "certs", "demo", "completions"] {
+    for command in
+        ["serve", "catalog", "status", "call", "config", "explain", "lint", "certs", "demo", "completions"]
+    {
         assert!(help.out.contains(&format!("  {command} ")), "{}", help.out);
         let own = run(portolan(folder.path(), &[command, "--help"])).await;
         assert!(own.code == 0 && own.out.contains("Examples:"), "{command}: {}{}", own.out, own.err);
