@@ -177,7 +177,8 @@ const CASES: &[(&str, Answer, &[u32])] = &[
     (
         "more than the window",
         |s| send(&[ok(s), frame(DATA, 0, s, &[0; 16_384]).repeat(20_000)]),
-        &[13, 14, 8],
+        // 4: on a busy machine the window is given back as fast as it is used, until the deadline.
+        &[13, 14, 8, 4],
     ),
     (
         "a head that never ends",
