@@ -2,26 +2,31 @@
 //!
 //! Owns: how a manifest is written, and what is wrong with one: every fault at once, with file, line and column.
 //! Never: what a manifest does. Whether a platform may say it, the broker judges.
-//! Flow: text → documents → trees of values → fields read and judged → [`Resource`]s, or [`Faults`].
+//! Flow: text → documents → trees of values → fields read and judged → [`Resource`]s, or [`Faults`];
+//! and back by [`print`].
 
 mod directory;
 mod document;
 mod fault;
 mod kind;
 mod place;
+mod print;
 mod reader;
+mod schema;
 mod set;
 mod tree;
 mod unit;
 mod version;
 mod watch;
 
-pub use directory::{Directory, LoadError, Loaded, load_file};
+pub use crate::model::Resource;
+pub use directory::{Directory, LoadError, Loaded, load_bytes, load_file};
 pub use fault::{Fault, Faults};
+pub use print::{print, stream};
+pub use schema::schema;
 pub use set::resolve;
 pub use watch::{Look, Watcher};
 
-use crate::model::Resource;
 use std::io;
 use std::path::Path;
 

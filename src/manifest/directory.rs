@@ -123,13 +123,17 @@ impl Directory {
 
 /// Reads one file of manifests; what it names must lie below its folder. Blocks.
 pub fn load_file(path: &Path) -> Result<Vec<Resource>, Faults> {
+    let bytes = contents(path, LARGEST).map_err(|error| Faults::new(path, [unreadable(&error)]))?;
+    load_bytes(path, bytes)
+}
+
+/// Reads what stands or could stand in the file at `path`. Blocks.
+pub fn load_bytes(path: &Path, bytes: Vec<u8>) -> Result<Vec<Resource>, Faults> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let unreadable = |error: io::Error| Faults::new(path, [unreadable(&error)]);
-    let root = folder.canonicalize().map_err(unreadable)?;
-    let bytes = contents(path, LARGEST).map_err(unreadable)?;
+    let root = folder.canonicalize().map_err(|error| Faults::new(path, [unreadable(&error)]))?;
     text(path, bytes, &|named| inside(&root, &root.join(named), LARGEST_NAMED))
 }
 

@@ -1,5 +1,9 @@
 //! What manifests mean, and what is said of those that mean nothing.
 
+mod directory;
+mod identity;
+mod types;
+
 use super::*;
 use crate::model::{Spec, Stage};
 
@@ -65,7 +69,7 @@ fn files(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-pub(super) fn read(text: &str) -> Result<Vec<Resource>, Faults> {
+fn read(text: &str) -> Result<Vec<Resource>, Faults> {
     parse(Path::new("ledger.yaml"), text, &files)
 }
 
