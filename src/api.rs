@@ -21,7 +21,6 @@ mod page;
 mod passthrough;
 pub mod reflection;
 pub mod registry;
-pub mod report;
 pub mod routing;
 mod scope;
 pub mod services;

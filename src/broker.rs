@@ -14,7 +14,6 @@ use crate::access::{self, Policy};
 use crate::api::Connections;
 use crate::api::dispatch::Dispatch;
 use crate::api::listener::Listener;
-use crate::api::report;
 use crate::descriptors::{self, Limits, Set};
 use crate::federation::discovery::Discovery;
 use crate::federation::{self, Ground, Misconfigured, Registrar};
@@ -103,8 +102,7 @@ impl Broker {
             clock: Arc::new(Timestamp::now),
         };
         let registrar = federation::start(ground, settings::registrations(&config, &addresses))?;
-        let certificates = settings::certificates(&config, &trust, &credentials);
-        let known = Known { policy, catalog, own, described, registrar, usage: calls, certificates };
+        let known = Known { policy, catalog, own, described, registrar, usage: calls };
 
         discover(&config, &known, (&trust, &credentials), &shutdown);
         lifecycle::spawn("certificate watcher", watcher.run(shutdown.clone()));
@@ -152,7 +150,6 @@ struct Known {
     described: descriptors::Reader,
     registrar: Registrar,
     usage: usage::Reader,
-    certificates: report::Certificates,
 }
 
 /// Begins to probe, and builds the edge that all workers share.

@@ -3,6 +3,7 @@
 //! Owns: words on the terminal. Data goes to standard output, talk to standard error.
 //! Never: what the broker knows; it is asked like by anybody.
 
+mod apply;
 mod call;
 mod catalog;
 pub mod certs;
@@ -11,8 +12,13 @@ mod config;
 mod connection;
 pub mod demo;
 mod explain;
+mod export;
 mod lint;
+mod manifests;
 mod output;
+mod plan;
+mod publish;
+mod schema;
 mod serve;
 mod status;
 
@@ -35,6 +41,10 @@ Examples:
   Check a contract before consumers rely on it:
     portolan lint ledger.binpb --against ledger-1.4.0.binpb
 
+  Describe platforms as code:
+    portolan plan -f manifests/ --profile operator
+    portolan apply -f manifests/ --profile operator
+
   Ask it, with the flags in a profile (~/.config/portolan/profiles/hub.toml):
     portolan catalog --profile hub
     portolan status --profile hub --watch
@@ -42,7 +52,7 @@ Examples:
     portolan call --profile hub acme.ledger.v1.Ledger/GetBalance -d '{\"account\": \"a\"}'
     portolan explain --profile hub acme.ledger.v1.Ledger/GetBalance
 
-Exit codes: 0 done, 1 failed, 2 wrong usage; `status`, `call`, `explain` and `lint` add their own, see their help.
+Exit codes: 0 done, 1 failed, 2 wrong usage; `status`, `call`, `explain`, `lint`, `plan`, `apply` and `publish` add their own, see their help.
 PORTOLAN_LOG sets what a client command logs (error, warn, info, debug, or part=level pairs).";
 
 /// One address for the capabilities of many organisations: a gRPC federation broker.
@@ -61,6 +71,11 @@ enum Command {
     Status(status::Args),
     Call(call::Args),
     Explain(explain::Args),
+    Plan(plan::Args),
+    Apply(apply::Args),
+    Export(export::Args),
+    Publish(publish::Args),
+    Schema(schema::Args),
     Config(config::Args),
     Lint(lint::Args),
     Certs(certs::Args),
@@ -81,6 +96,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Status(args) => Box::pin(status::run(args)).await,
         Command::Call(args) => Box::pin(call::run(args)).await,
         Command::Explain(args) => Box::pin(explain::run(args)).await,
+        Command::Plan(args) => Box::pin(plan::run(args)).await,
+        Command::Apply(args) => Box::pin(apply::run(args)).await,
+        Command::Export(args) => Box::pin(export::run(args)).await,
+        Command::Publish(args) => Box::pin(publish::run(args)).await,
+        Command::Schema(args) => schema::run(&args),
         Command::Config(args) => config::run(args),
         Command::Lint(args) => lint::run(args),
         Command::Certs(args) => certs::run(args).map(|()| ExitCode::SUCCESS),

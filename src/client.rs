@@ -13,7 +13,7 @@ mod target;
 pub use crate::identity::{Credentials, Domain, Files, Peer, Trust};
 pub use crate::model::{Address, Identity, Subject, TrustDomain};
 pub use crate::transport::{Channel, RecvBody};
-pub use crate::wire::{DESCRIPTORS, pb};
+pub use crate::wire::{DESCRIPTORS, manifest, pb};
 pub use connect::{Error, connect};
 pub use profile::{Profile, ProfileError, parse_duration};
 pub use status::{code_name, failure, one_line};

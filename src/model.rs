@@ -15,7 +15,6 @@ mod network;
 mod producer;
 mod registration;
 mod resource;
-mod validity;
 mod version;
 mod violation;
 
@@ -36,6 +35,5 @@ pub use registration::{Lease, Offer, Registration};
 pub use resource::{
     CapabilitySpec, GrantSpec, OverrideSpec, PlatformSpec, ProducerSpec, Resource, Spec, VersionSpec,
 };
-pub use validity::Validity;
 pub use version::{Platform, Slo, Stage, Version, Visibility};
 pub use violation::Violation;

@@ -3,7 +3,7 @@
 mod list;
 mod pins;
 mod search;
-pub(super) mod view;
+mod view;
 
 use super::caller::caller;
 use super::consumers::Consumers;
