@@ -22,7 +22,7 @@ mod view;
 mod well_known;
 
 pub use crate::model::ServiceName;
-pub use compat::{Break, Contract, breaks, check_schema, difference};
+pub use compat::{Break, Contract, breaks, check_schema, difference, is_beside};
 pub use fault::{Error, Fault, Limits, SchemaError, Warning};
 pub use index::{Reader, Snapshot, Writer, index};
 pub use rank::{Seen, Sight};

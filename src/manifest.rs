@@ -19,7 +19,7 @@ mod unit;
 mod version;
 mod watch;
 
-pub use crate::model::Resource;
+pub use crate::model::{Resource, Spec};
 pub use directory::{Directory, LoadError, Loaded, load_bytes, load_file};
 pub use fault::{Fault, Faults};
 pub use print::{print, stream};

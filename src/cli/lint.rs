@@ -1,13 +1,14 @@
 //! `portolan lint`: judges a contract before it is published, and against the one that it would follow.
 
+mod source;
+mod versions;
+
 use crate::cli::output::{self, Form, clean, count};
-use crate::descriptors::{
-    Break, Contract, Limits, SchemaError, ServiceName, Set, Warning, breaks, check_schema,
-};
-use anyhow::{Context as _, bail};
+use crate::descriptors::{Break, ServiceName, breaks};
+use anyhow::bail;
 use serde_json::json;
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use source::Source;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -17,8 +18,10 @@ Examples:
   protoc --include_imports --descriptor_set_out=ledger.binpb ledger.proto
   portolan lint ledger.binpb --against old.binpb --service acme.ledger.v1.Ledger
   portolan lint parameters.json --against parameters-1.4.0.json -o json
+  portolan lint platform/ --against ../released/platform/
 
-Each break is one line: `path: RULE: message`. What is checked stands in docs/compatibility.md.
+Each break is one line: `path: RULE: message`; of manifests `file:line: path: RULE: message`. What is checked stands in
+docs/compatibility.md.
 
 Exit codes: 0 sound and compatible, 1 failed (a file cannot be read), 2 wrong usage, 3 breaks or faults were found.";
 
@@ -29,13 +32,14 @@ const FOUND: u8 = 3;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// A descriptor set (`buf build -o`, `protoc --include_imports --descriptor_set_out`), or the JSON Schema of
-    /// parameters (*.json)
+    /// A descriptor set (`buf build -o`, `protoc --include_imports --descriptor_set_out`), the JSON Schema of parameters
+    /// (*.json), or manifests (*.yaml, or a folder of them), whose versions are also compared with each other
     file: PathBuf,
     /// The contract that consumers rely on: what they would lose is a break
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
-    /// Only this service and what it reaches; may be given several times. Otherwise all that the set declares
+    /// Only this service of a descriptor set and what it reaches; may be given several times. Otherwise all that it
+    /// declares
     #[arg(long, value_name = "NAME")]
     service: Vec<String>,
     /// Lines, or one JSON object
@@ -43,115 +47,63 @@ pub(super) struct Args {
     output: Form,
 }
 
-/// One contract, as far as it stands in one file.
-struct Linted {
-    /// Those that count.
-    services: Vec<ServiceName>,
-    set: Option<Set>,
-    parameter_schema: Option<String>,
-    /// What is wrong with it in itself.
-    faults: Vec<Break>,
+/// One thing that was found.
+#[derive(Debug, Clone)]
+struct Finding {
+    /// Of a manifest: file and line.
+    origin: Option<String>,
+    what: Break,
 }
 
 /// What was found, of whichever contract.
 #[derive(Default)]
 struct Found {
-    faults: Vec<Break>,
-    breaks: Vec<Break>,
+    faults: Vec<Finding>,
+    breaks: Vec<Finding>,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let services: Vec<ServiceName> =
         args.service.iter().map(|name| ServiceName::parse(name)).collect::<Result<_, _>>()?;
-    let new = read(&args.file, &services)?;
-    let old = args.against.as_deref().map(|file| read(file, &services)).transpose()?;
-    let mut found = Found { faults: new.faults.clone(), breaks: Vec::new() };
-    if let Some(old) = &old {
-        if old.set.is_some() != new.set.is_some() {
-            bail!("one is a descriptor set and the other a JSON Schema");
+    let (new, faults) = source::read(&args.file, &services)?;
+    let mut found = Found { faults, breaks: Vec::new() };
+    let old = match &args.against {
+        Some(file) => {
+            let (old, faults) = source::read(file, &services)?;
+            for fault in faults {
+                eprintln!("warning: in {}: {}", file.display(), clean(&fault.to_string()));
+            }
+            Some(old)
         }
-        for fault in &old.faults {
-            eprintln!("warning: in the old contract: {}", clean(&fault.to_string()));
+        None => None,
+    };
+    match (&new, &old) {
+        (Source::Manifests(new), None) => found.breaks = versions::compare(&[], new),
+        (Source::Manifests(new), Some(Source::Manifests(old))) => {
+            found.breaks = versions::compare(old, new);
         }
-        found.breaks = breaks(old.contract(), new.contract());
+        (_, None) => {}
+        (Source::Descriptors(new), Some(Source::Descriptors(old)))
+        | (Source::Schema(new), Some(Source::Schema(old))) => {
+            let broken = breaks(old.contract(), new.contract());
+            found.breaks = broken.into_iter().map(Finding::from).collect();
+        }
+        _ => bail!("{} and what it is compared with are not of one kind", args.file.display()),
     }
-    let summary = match (&new.set, &args.against) {
-        (Some(_), None) => format!("{} sound", count(new.services.len(), "service")),
-        (None, None) => "the schema is sound".to_owned(),
+    let summary = match (&new, &args.against) {
         (_, Some(old)) => format!("it may follow {}", old.display()),
+        (Source::Descriptors(new), None) => format!("{} sound", count(new.services.len(), "service")),
+        (Source::Schema(_), None) => "the schema is sound".to_owned(),
+        (Source::Manifests(new), None) => format!("{} sound", count(new.len(), "version")),
     };
     report(&found, args.output, &summary)
-}
-
-impl Linted {
-    fn contract(&self) -> Contract<'_> {
-        Contract {
-            services: &self.services,
-            set: self.set.as_ref(),
-            parameter_schema: self.parameter_schema.as_deref(),
-        }
-    }
-}
-
-/// Reads a contract; `only` names the services that count, if not all do.
-fn read(file: &Path, only: &[ServiceName]) -> anyhow::Result<Linted> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    match file.extension().and_then(OsStr::to_str) {
-        Some("json") => schema(bytes),
-        Some("proto") => bail!(
-            "{} is source: build a descriptor set first, with `buf build -o {}`",
-            file.display(),
-            file.with_extension("binpb").display()
-        ),
-        _ => descriptors(&bytes, only),
-    }
-    .with_context(|| format!("{} cannot be judged", file.display()))
-}
-
-fn schema(bytes: Vec<u8>) -> anyhow::Result<Linted> {
-    let text = String::from_utf8(bytes).context("it is not UTF-8")?;
-    let is_image = serde_json::from_str(&text).is_ok_and(|value: serde_json::Value| value["file"].is_array());
-    if is_image {
-        bail!("it is a descriptor set in JSON; build it in binary, with `buf build -o x.binpb`");
-    }
-    let fault = |error: SchemaError| Break {
-        path: "parameter_schema:".to_owned(),
-        rule: "SCHEMA_UNSOUND",
-        message: error.to_string(),
-    };
-    let faults = check_schema(&text).err().map(fault).into_iter().collect();
-    Ok(Linted { services: Vec::new(), set: None, parameter_schema: Some(text), faults })
-}
-
-fn descriptors(bytes: &[u8], only: &[ServiceName]) -> anyhow::Result<Linted> {
-    let set = Set::screen(bytes, &Limits::default())?;
-    let fault = |warning: &Warning| Break {
-        path: warning.file.clone(),
-        rule: "FILE_UNSOUND",
-        message: warning.fault.to_string(),
-    };
-    let mut faults: Vec<Break> = set.warnings().iter().map(fault).collect();
-    let is_wanted = |name: &&ServiceName| only.is_empty() || only.contains(name);
-    let services: Vec<ServiceName> = set.services().filter(is_wanted).cloned().collect();
-    if services.is_empty() {
-        let message = match only {
-            [] => "it declares no service, so there is nothing to call",
-            _ => "it declares none of the services asked for",
-        };
-        faults.push(Break { path: "contract".into(), rule: "SERVICE_MISSING", message: message.into() });
-    }
-    Ok(Linted { services, set: Some(set), parameter_schema: None, faults })
 }
 
 /// Prints what was found, and says by the exit code whether anything was.
 fn report(found: &Found, form: Form, summary: &str) -> anyhow::Result<ExitCode> {
     let is_clean = found.faults.is_empty() && found.breaks.is_empty();
     if form == Form::Json {
-        let list = |found: &[Break]| -> Vec<_> {
-            let one =
-                |found: &Break| json!({"path": found.path, "rule": found.rule, "message": found.message});
-            found.iter().map(one).collect()
-        };
+        let list = |found: &[Finding]| -> Vec<_> { found.iter().map(Finding::json).collect() };
         let whole = json!({"ok": is_clean, "faults": list(&found.faults), "breaks": list(&found.breaks)});
         output::say(format!("{whole:#}"))?;
     } else if is_clean {
@@ -167,4 +119,30 @@ fn report(found: &Found, form: Form, summary: &str) -> anyhow::Result<ExitCode> 
         eprintln!("{}{advice}", told.join(", "));
     }
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
+}
+
+impl Finding {
+    fn json(&self) -> serde_json::Value {
+        let Break { path, rule, message } = &self.what;
+        let mut json = json!({"path": path, "rule": rule, "message": message});
+        if let Some(origin) = &self.origin {
+            json["origin"] = json!(origin);
+        }
+        json
+    }
+}
+
+impl From<Break> for Finding {
+    fn from(what: Break) -> Self {
+        Self { origin: None, what }
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.origin {
+            Some(origin) => write!(f, "{origin}: {}", self.what),
+            None => write!(f, "{}", self.what),
+        }
+    }
 }

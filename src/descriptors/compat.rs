@@ -62,6 +62,17 @@ pub fn breaks(old: Contract<'_>, new: Contract<'_>) -> Vec<Break> {
     found.finish()
 }
 
+/// Whether a consumer who asks for one version may be given the other, as caret ranges of semver have it: one major; for
+/// 0.x one minor; for 0.0.x nothing else. Only versions beside each other are compared.
+pub fn is_beside(a: &semver::Version, b: &semver::Version) -> bool {
+    let line = |version: &semver::Version| match (version.major, version.minor) {
+        (0, 0) => (0, 0, version.patch),
+        (0, minor) => (0, minor, 0),
+        (major, _) => (major, 0, 0),
+    };
+    line(a) == line(b)
+}
+
 /// Breaks, as many as are listed, and the count of the others.
 #[derive(Default)]
 struct Breaks {

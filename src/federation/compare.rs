@@ -241,12 +241,8 @@ fn nearest(sides: Vec<Side<'_>>) -> Vec<Side<'_>> {
 
 /// Whether a consumer of one may be given the other by a caret range.
 pub(super) fn is_beside(a: &VersionName, b: &VersionName) -> bool {
-    let line = |name: &VersionName| match &name.version {
-        version if version.major > 0 => (version.major, 0, 0),
-        version if version.minor > 0 => (0, version.minor, 0),
-        version => (0, 0, version.patch),
-    };
-    (&a.platform, &a.capability, line(a)) == (&b.platform, &b.capability, line(b))
+    (&a.platform, &a.capability) == (&b.platform, &b.capability)
+        && descriptors::is_beside(&a.version, &b.version)
 }
 
 fn is_release_beside(other: &VersionName, name: &VersionName) -> bool {

@@ -83,6 +83,54 @@ async fn a_narrowed_schema_is_refused_by_pointer() {
 }
 
 #[tokio::test]
+async fn versions_of_manifests_are_compared_with_each_other_and_with_those_released() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    build(folder, "old", LEDGER).await;
+    build(folder, "new", &LEDGER.replace(" string note = 3;", "")).await;
+    let version = |number: &str, image: &str, maximum: u32| {
+        format!(
+            "---\napiVersion: portolan.dev/v1\nkind: Version\nmetadata: {{name: ledger/{number}, platform: acme.example}}\n\
+             spec:\n  services: [acme.ledger.v1.Ledger]\n  descriptor_set: {image}.binpb\n\
+             \u{20} parameter_schema: {{type: object, properties: {{size: {{type: integer, maximum: {maximum}}}}}}}\n\
+             \u{20} owner: ledger team\n  contact: ledger@acme.example\n"
+        )
+    };
+    let write = |name: &str, versions: &[String]| fs::write(folder.join(name), versions.concat()).unwrap();
+    write("released.yaml", &[version("1.0.0", "old", 9)]);
+    write("next.yaml", &[version("1.0.0", "old", 9), version("1.1.0", "new", 5), version("2.0.0", "new", 5)]);
+    write(
+        "pre.yaml",
+        &[version("1.0.0", "old", 9), version("1.1.0-rc.1", "old", 9), version("1.1.0", "old", 10)],
+    );
+    write("changed.yaml", &[version("1.0.0", "old", 10)]);
+    write("unsound.yaml", &[version("1.0.0", "old", 9).replace("team", "team\n  colour: red")]);
+
+    let gone =
+        "acme.ledger.v1.PostRequest.note: FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED: field 3 (string) is gone";
+    let less = "parameter_schema:/properties/size/maximum: SCHEMA_BOUND_NARROWED: it was 9 and is 5";
+    let next = lint(folder, &["next.yaml"]).await;
+    let told: Vec<&str> = next.out.lines().collect();
+    assert_eq!((next.code, told.len()), (3, 2), "{}", next.out);
+    for (line, what) in told.iter().zip([gone, less]) {
+        assert!(
+            line.starts_with("next.yaml:") && line.ends_with(&format!("{what} (between 1.0.0 and 1.1.0)")),
+            "{line}"
+        );
+    }
+    let pre = lint(folder, &["pre.yaml", "--against", "released.yaml"]).await;
+    assert_eq!((pre.code, pre.out.as_str()), (0, "OK: it may follow released.yaml\n"));
+    let changed = lint(folder, &["changed.yaml", "--against", "released.yaml"]).await;
+    let told = "CONTRACT_MUTATED: a version never changes, and it differs: ~ parameter_schema:/properties/size/maximum: 9 -> 10\n";
+    assert!(changed.code == 3 && changed.out.ends_with(told), "{}", changed.out);
+    let unsound = lint(folder, &["unsound.yaml"]).await;
+    assert!(unsound.code == 3 && unsound.out.contains("spec.colour: MANIFEST_UNSOUND: "), "{}", unsound.out);
+    let mixed = lint(folder, &["next.yaml", "--against", "old.binpb"]).await;
+    assert!(mixed.code == 1 && mixed.err.contains("not of one kind"), "{}", mixed.err);
+    assert_eq!(lint(folder, &["."]).await.code, 3, "a folder is all its manifests");
+}
+
+#[tokio::test]
 async fn what_is_no_contract_is_told_with_its_cure() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -97,7 +145,7 @@ async fn what_is_no_contract_is_told_with_its_cure() {
         (&["ledger.proto"], "buf build -o ledger.binpb"),
         (&["image.json"], "buf build -o x.binpb"),
         (&["text.binpb"], "google.protobuf.FileDescriptorSet"),
-        (&["empty.binpb", "--against", "schema.json"], "one is a descriptor set and the other a JSON Schema"),
+        (&["empty.binpb", "--against", "schema.json"], "not of one kind"),
     ] {
         let ran = lint(folder, arguments).await;
         assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{arguments:?}: {}", ran.err);
