@@ -4,12 +4,14 @@ mod list;
 mod pins;
 mod search;
 mod view;
+mod watch;
 
 use super::caller::caller;
 use super::consumers::Consumers;
 use super::fault::Fault;
 use crate::access::{Caller, Policy};
 use crate::catalog::{Reader, Snapshot};
+use crate::lifecycle::Shutdown;
 use crate::model::{CapabilityName, VersionName};
 use crate::status::Board;
 use crate::wire::pb::portolan::catalog::v1 as pb;
@@ -28,6 +30,8 @@ pub struct Catalog {
     board: Board,
     consumers: Consumers,
     pins: Arc<Pins>,
+    watches: watch::Places,
+    shutdown: Shutdown,
 }
 
 /// The service over a catalogue, how it is and who uses it, filtered by policy.
@@ -36,8 +40,10 @@ pub fn service(
     policy: Arc<Policy>,
     board: Board,
     consumers: Consumers,
+    shutdown: Shutdown,
 ) -> CatalogServiceServer<Catalog> {
-    let catalog = Catalog { reader, policy, board, consumers, pins: Arc::default() };
+    let (pins, watches) = (Arc::default(), watch::Places::default());
+    let catalog = Catalog { reader, policy, board, consumers, pins, watches, shutdown };
     CatalogServiceServer::new(catalog).max_decoding_message_size(super::SMALL_MESSAGE)
 }
 
@@ -133,13 +139,13 @@ impl CatalogService for Catalog {
         Err(Fault::internal("NOT_BUILT", "not built yet").into())
     }
 
-    type WatchCatalogStream = tokio_stream::Empty<Result<pb::WatchCatalogResponse, Status>>;
+    type WatchCatalogStream = watch::Messages;
 
     async fn watch_catalog(
         &self,
-        _request: Request<pb::WatchCatalogRequest>,
+        request: Request<pb::WatchCatalogRequest>,
     ) -> Result<Response<Self::WatchCatalogStream>, Status> {
-        Err(Fault::internal("NOT_BUILT", "not built yet").into())
+        Ok(Response::new(watch::open(self, &request)?))
     }
 }
 

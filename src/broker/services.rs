@@ -27,7 +27,13 @@ pub(super) fn all(
     let largest = usize::try_from(config.limits.own_message_bytes).unwrap_or(usize::MAX);
     Services::default()
         .with(registry::service(known.registrar.clone(), consumers.clone(), largest))
-        .with(catalog::service(known.catalog.clone(), policy.clone(), board.clone(), consumers))
+        .with(catalog::service(
+            known.catalog.clone(),
+            policy.clone(),
+            board.clone(),
+            consumers,
+            shutdown.clone(),
+        ))
         .with(health::Service::server(board.clone(), policy.clone(), shutdown.clone()))
         .with(routing::service(relay.clone()))
         .with(status::Service::server(config.id.clone(), seen, policy.clone(), shutdown.clone()))

@@ -5,8 +5,10 @@ mod pages;
 mod sight;
 mod tokens;
 mod used;
+mod watching;
 
 use super::*;
+use crate::access;
 use crate::catalog::{Change, Writer, catalog};
 use crate::model::*;
 use crate::status::{Publisher, board, fold};
@@ -22,6 +24,7 @@ type Sketch = (usize, usize, u64, usize, BTreeSet<usize>);
 
 struct World {
     writer: Writer,
+    rules: access::Writer,
     seen: Observer,
     publisher: Publisher,
     calls: Recorder,
@@ -42,11 +45,13 @@ impl World {
         let now = Timestamp::UNIX_EPOCH;
         let first = fold(&reader.snapshot(), &seen.reader().load(), SignedDuration::MAX, None, now);
         let (publisher, board) = board(first);
-        let policy = Arc::new(Policy::new(platforms));
+        let (rules, policy) = access::policy(platforms, []);
+        let policy = Arc::new(policy);
         let (calls, book, _) = usage::open(vec![], Arc::new(|| Timestamp::UNIX_EPOCH));
         let consumers = Consumers::new(book, policy.clone());
-        let catalog = Catalog { reader, policy, board, consumers, pins: Arc::default() };
-        let mut world = Self { writer, seen, publisher, calls, catalog };
+        let (pins, watches, shutdown) = (Arc::default(), watch::Places::default(), Shutdown::new());
+        let catalog = Catalog { reader, policy, board, consumers, pins, watches, shutdown };
+        let mut world = Self { writer, rules, seen, publisher, calls, catalog };
         for (producer, versions) in declared(sketches) {
             world.put(producer, versions);
         }
