@@ -188,9 +188,9 @@ impl<'a> Search<'a> {
 
 /// Reads the filter of somebody who is told of versions as they change; `None` lets everything through.
 pub(super) fn watched(text: &str) -> Result<Option<Query>, Fault> {
-    let filter = Filter::parse(text).map_err(|error| refused("INVALID_FILTER", "filter", &error))?;
-    let query = filter.check(VersionItem::FIELDS);
-    let query = query.map_err(|error| refused("INVALID_FILTER", "filter", &error))?;
+    let wrong = |error: filter::Error| refused("INVALID_FILTER", "filter", text, &error);
+    let filter = Filter::parse(text).map_err(wrong)?;
+    let query = filter.check(VersionItem::FIELDS).map_err(wrong)?;
     if VersionItem::STATUS.is_some_and(|field| query.reads(field)) {
         let message = "filter, a state is no part of the catalogue: watch it with StatusService.WatchStatus";
         return Err(Fault::invalid("INVALID_FILTER", message));
