@@ -10,8 +10,10 @@ use portolan::relay::Intent;
 use portolan::relay::director::{Ask, Look, choose};
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use times::percentiles;
 
+mod times;
 mod world;
 
 fn main() {
@@ -78,26 +80,4 @@ fn look_up(snapshot: &Snapshot, policy: &Policy, call: &Call) {
 /// A producer of a capability that nobody offered yet.
 fn one_more() -> Change {
     world::declaration(fastrand::usize(..world::PLATFORMS), world::CAPABILITIES + fastrand::usize(..70))
-}
-
-/// Times each item by itself and prints the distribution: criterion tells means only.
-fn percentiles<T>(what: &str, items: impl Iterator<Item = T>, mut run: impl FnMut(T)) {
-    let mut times: Vec<Duration> = items
-        .map(|item| {
-            let begin = Instant::now();
-            run(item);
-            begin.elapsed()
-        })
-        .collect();
-    times.sort();
-    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-    println!(
-        "{what}: n {} p50 {:?} p90 {:?} p99 {:?} p99.9 {:?} max {:?}",
-        times.len(),
-        at(0.5),
-        at(0.9),
-        at(0.99),
-        at(0.999),
-        at(1.0)
-    );
 }

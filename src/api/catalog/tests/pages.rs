@@ -77,7 +77,7 @@ where
     }
 }
 
-fn sketches() -> impl Strategy<Value = Vec<Sketch>> {
+pub(super) fn sketches() -> impl Strategy<Value = Vec<Sketch>> {
     let audience = prop::collection::btree_set(0..3_usize, 0..3);
     prop::collection::vec((0..3_usize, 0..4_usize, 0..4_u64, 0..3_usize, audience), 0..30)
 }

@@ -1,6 +1,8 @@
 //! What a caller may not see, and questions that are none.
 
+use super::pages::sketches;
 use super::*;
+use proptest::prelude::*;
 use tonic::Code;
 use tonic_types::StatusExt;
 
@@ -85,4 +87,50 @@ async fn bad_questions_are_answered_as_such() {
     assert_eq!(code(world.producers(who, "platforms/-", 1, &token).await), Code::InvalidArgument);
     assert_eq!(code(world.versions(who, "platforms/a.example", 1, "").await), Code::InvalidArgument);
     assert_eq!(world.capabilities(who, "platforms/-", 1, &token).await.unwrap().0.len(), 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    /// Neither a filter nor an order, nor how many pages there are, tells of what is hidden.
+    #[test]
+    fn what_is_hidden_leaves_no_trace_in_any_search(
+        sketches in sketches(),
+        filter in prop::sample::select(vec!["", "c1", "version >= 1.2", "capability = c2 OR -c1", "services:* stage = stable"]),
+        order in prop::sample::select(vec!["", "version desc", "capability, name desc"]),
+        size in 1..5_i32,
+    ) {
+        let who = PLATFORMS[1];
+        let mut seen = BTreeSet::new();
+        let first_only: Vec<_> =
+            sketches.into_iter().filter(|(platform, capability, minor, ..)| seen.insert((*platform, *capability, *minor))).collect();
+        let visible: Vec<_> =
+            first_only.iter().filter(|(platform, .., audience)| *platform == 1 || audience.contains(&1)).cloned().collect();
+        let (whole, rest) = (World::new(&first_only), World::new(&visible));
+        futures::executor::block_on(async {
+            prop_assert_eq!(pages(&whole, who, filter, order, size).await, pages(&rest, who, filter, order, size).await);
+            Ok(())
+        })?;
+    }
+}
+
+/// All pages of what `who` finds, each by itself, as text.
+async fn pages(world: &World, who: &str, filter: &str, order: &str, page_size: i32) -> Vec<String> {
+    let (mut pages, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let message = pb::ListVersionsRequest {
+            parent: "platforms/-/capabilities/-".into(),
+            filter: filter.into(),
+            order_by: order.into(),
+            page_size,
+            page_token,
+            read_mask: None,
+        };
+        let page = world.catalog.list_versions(world.ask(who, message)).await.unwrap().into_inner();
+        pages.push(format!("{:?}", page.versions));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return pages;
+        }
+    }
 }
