@@ -120,4 +120,13 @@ impl Listed for VersionItem<'_> {
             one.platform.cmp(&other.platform).then_with(|| one.capability.cmp(&other.capability));
         capability.then_with(|| other.version.cmp(&one.version))
     }
+    fn touch(&self) -> usize {
+        let version = &self.offering.version;
+        let ends = |text: &str| {
+            let byte = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(*byte));
+            byte(text.as_bytes().first()) + byte(text.as_bytes().last())
+        };
+        let service = version.services.first().map_or(0, |service| ends(service.as_str()));
+        service + ends(&version.description) + ends(version.name.capability.as_str())
+    }
 }
