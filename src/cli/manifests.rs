@@ -38,7 +38,7 @@ impl Source {
     pub(super) fn read(&self) -> anyhow::Result<Given> {
         if self.path.is_dir() {
             let loaded = Directory::new(&self.path).load()?;
-            let faults = loaded.faults().cloned().collect();
+            let faults = loaded.faults().map(|faults| faults.clone().below(&self.path)).collect();
             return Ok(Given {
                 resources: loaded.resources().cloned().collect(),
                 faults,

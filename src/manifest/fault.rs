@@ -51,6 +51,11 @@ impl Faults {
         &self.file
     }
 
+    /// The same, of a file that stands below a folder.
+    pub fn below(self, folder: &Path) -> Self {
+        Self { file: folder.join(self.file), ..self }
+    }
+
     /// One after the other, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {
         self.found.iter()

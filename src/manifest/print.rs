@@ -157,13 +157,13 @@ fn version(spec: &VersionSpec, folder: &str, named: &mut Vec<(PathBuf, Vec<u8>)>
 /// A schema as it may stand in the document: one that is read back as the same text.
 fn inline(text: &str) -> Option<Value> {
     let schema: Json = serde_json::from_str(text).ok().filter(Json::is_object)?;
-    if text.len() > INLINE || schema.to_string() != text {
+    if text.len() > INLINE || serde_json::to_string(&schema).ok()? != text {
         return None;
     }
     let value = yaml_serde::to_value(&schema).ok()?;
     let written = yaml_serde::to_string(&value).ok()?;
     let read: Json = yaml_serde::from_str(&written).ok()?;
-    (read.to_string() == text).then_some(value)
+    (serde_json::to_string(&read).ok()? == text).then_some(value)
 }
 
 fn producer(spec: &ProducerSpec) -> Fields {

@@ -63,9 +63,23 @@ async fn every_command_explains_itself_with_examples() {
     let folder = tempfile::tempdir().unwrap();
     let help = run(portolan(folder.path(), &["--help"])).await;
     assert_eq!(help.code, 0);
-    for command in
-        ["serve", "catalog", "status", "call", "config", "explain", "lint", "certs", "demo", "completions"]
-    {
+    for command in [
+        "serve",
+        "plan",
+        "apply",
+        "export",
+        "publish",
+        "schema",
+        "catalog",
+        "status",
+        "call",
+        "config",
+        "explain",
+        "lint",
+        "certs",
+        "demo",
+        "completions",
+    ] {
         assert!(help.out.contains(&format!("  {command} ")), "{}", help.out);
         let own = run(portolan(folder.path(), &[command, "--help"])).await;
         assert!(own.code == 0 && own.out.contains("Examples:"), "{command}: {}{}", own.out, own.err);

@@ -66,32 +66,25 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
 
 /// Where a pointer's key or item stands in a document as it is printed.
 fn place(text: &str, pointer: &str) -> (usize, usize) {
-    let mut lines = text.lines().enumerate().skip(0);
-    let mut indent = 0;
-    let mut found = (1, 1);
+    let (mut from, mut indent, mut found) = (0, 0, (1, 1));
     for step in pointer.split('/').skip(1) {
+        let mut lines = text.lines().enumerate().skip(from);
         match step.parse::<usize>() {
             Ok(index) => {
-                for _ in 0..=index {
-                    let (line, content) = lines.find(|(_, l)| l.trim_start().starts_with("- ")).unwrap();
-                    let dash = content.find("- ").unwrap();
-                    found = (line + 1, dash + 3);
-                    indent = dash + 2;
-                }
+                let mut items = lines.filter(|(_, line)| line.trim_start().starts_with("- "));
+                let (line, content) = items.nth(index).unwrap();
+                let dash = content.find("- ").unwrap();
                 // The first field of an item stands on the line of its dash.
-                let rest: Vec<_> = text.lines().enumerate().skip(found.0 - 1).collect();
-                lines = text.lines().enumerate().skip(rest[0].0);
+                (from, indent, found) = (line, dash + 2, (line + 1, dash + 3));
             }
             Err(_) => {
                 let key = format!("{step}:");
-                let (line, _) = lines
-                    .find(|(_, l)| {
-                        l.get(indent..).is_some_and(|rest| rest.trim_start_matches(' ').starts_with(&key))
-                    })
-                    .unwrap();
-                let content = text.lines().nth(line).unwrap();
-                found = (line + 1, content.find(&key).unwrap() + 1);
-                indent = found.1;
+                let is_key = |line: &str| {
+                    line.get(indent..).is_some_and(|rest| rest.trim_start_matches(' ').starts_with(&key))
+                };
+                let (line, content) = lines.find(|(_, line)| is_key(line)).unwrap();
+                let column = content.find(&key).unwrap() + 1;
+                (from, indent, found) = (line + 1, column, (line + 1, column));
             }
         }
     }
@@ -208,6 +201,26 @@ fn the_schema_takes_what_the_parser_takes() {
     for document in WHOLE.split("---\n") {
         let value: Value = yaml_serde::from_str(document).unwrap();
         assert!(schema.is_valid(&value), "{document}");
+    }
+}
+
+/// What `docs/manifests.md` shows is right.
+#[test]
+fn the_documented_manifests_are_good() {
+    let schema = jsonschema::validator_for(&schema()).unwrap();
+    let page = include_str!("../../../docs/manifests.md");
+    let blocks: Vec<_> =
+        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let read = parse(Path::new("x.yaml"), block, &|_| Ok(b"descriptors".to_vec()));
+        let read = read.unwrap_or_else(|faults| panic!("{faults}"));
+        let kinds: std::collections::BTreeSet<_> = read.iter().map(|resource| resource.spec.kind()).collect();
+        assert_eq!(kinds.len(), crate::manifest::kind::KINDS.len(), "{kinds:?}");
+        for document in block.split("---\n") {
+            let value: Value = yaml_serde::from_str(document).unwrap();
+            assert!(schema.is_valid(&value), "{document}");
+        }
     }
 }
 
