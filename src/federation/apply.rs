@@ -1,7 +1,8 @@
 //! The one task that changes the catalogue: judge, write, publish, answer, in this order.
 
 use super::draft::Draft;
-use super::judge::{Declaration, Refusal};
+use super::judge::Declaration;
+use super::refusal::Refusal;
 use super::state::State;
 use super::{Clock, Error, Receipt, Rules};
 use crate::access;

@@ -1,23 +1,23 @@
 //! The machine: (state, request, now) → (next state, what must be written). It does no I/O and reads no clock.
 
+mod fit;
+mod mark;
 mod memory;
 mod term;
 
-use super::compare::{Fresh, Known, New};
-use super::judge::{Declaration, Origin, Refusal, taken, taken_by_configuration};
+use super::compare::Fresh;
+use super::judge::Declaration;
 use super::offer::Described;
+use super::refusal::{Refusal, taken_by_configuration};
 use super::state::{Entry, State};
 use super::{Error, Receipt, Rules, record};
 use crate::catalog::{Change, Snapshot};
-use crate::model::{Clash, Freshness, Lease, Producer, ProducerName, Source, VersionName, Violation};
+use crate::model::{Freshness, Lease, Producer, ProducerName, Source, VersionName, Violation};
 use crate::store;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::time::Instant;
-
-/// Bytes of descriptors that one registration may compare with what was taken since it was judged.
-const COMPARED: usize = 16 << 20;
 
 /// The next state in the making. Dropping it changes nothing.
 pub(super) struct Draft<'a> {
@@ -36,15 +36,6 @@ pub(super) struct Draft<'a> {
     pub(super) left: Vec<VersionName>,
     /// Whether what was stored is on its way back.
     pub(super) is_start: bool,
-}
-
-/// Where a draft stood, to go back to.
-struct Mark {
-    state: State,
-    catalog: Snapshot,
-    described: Fresh,
-    writes: usize,
-    left: usize,
 }
 
 impl<'a> Draft<'a> {
@@ -83,43 +74,6 @@ impl<'a> Draft<'a> {
         let outcome = self.try_register(declaration);
         self.go_back(mark);
         outcome.map(|receipt| Receipt { lease: None, revision: self.catalog.revision(), ..receipt })
-    }
-
-    /// Shows what clashes with what stands.
-    pub(super) fn refuse(&mut self, refusal: &Refusal) -> Result<(), Error> {
-        let Origin { producer, source, origin } = &refusal.by;
-        for rival in &refusal.rivals {
-            self.apply(Change::PutClash(Clash {
-                subject: rival.subject.clone(),
-                kind: rival.kind,
-                platform: producer.platform.clone(),
-                source: *source,
-                producer: Some(producer.clone()),
-                origin: origin.clone(),
-                claim: rival.claim.clone(),
-                message: rival.message.clone(),
-                since: self.time,
-            }))?;
-        }
-        Ok(())
-    }
-
-    fn settle_clashes(&mut self, declaration: &Declaration) -> Result<(), Error> {
-        self.apply(Change::SettleProducer {
-            producer: declaration.producer.clone(),
-            source: declaration.source,
-        })
-    }
-
-    fn mark(&self) -> Mark {
-        let (state, catalog, described) = (self.state.clone(), self.catalog.clone(), self.described.clone());
-        Mark { state, catalog, described, writes: self.writes.len(), left: self.left.len() }
-    }
-
-    fn go_back(&mut self, mark: Mark) {
-        (self.state, self.catalog, self.described) = (mark.state, mark.catalog, mark.described);
-        self.writes.truncate(mark.writes);
-        self.left.truncate(mark.left);
     }
 
     fn try_register(&mut self, declaration: &Declaration) -> Result<Receipt, Error> {
@@ -214,44 +168,6 @@ impl<'a> Draft<'a> {
         };
         self.begin_term(&mut entry);
         Ok(entry)
-    }
-
-    /// Judges against what stands at this moment; the judge before saw an earlier one.
-    fn judge(&self, declaration: &Declaration, entry: &Entry, old: Option<&Entry>) -> Result<(), Error> {
-        let (known, path) = (self.known(), |i| format!("versions[{i}]"));
-        let described = declaration.described.iter().map(Option::as_deref);
-        let versions = declaration.versions.iter().zip(described);
-        let new: Vec<_> = versions.map(|(version, described)| New { version, described }).collect();
-        let mut found: Vec<_> =
-            taken(self.rules, &self.catalog, &declaration.producer, declaration.source).into_iter().collect();
-        found.extend(new.iter().enumerate().filter_map(|(i, new)| known.mutation(&path(i), *new)));
-        let mut compared = declaration.compared.clone();
-        found.extend(known.breaks(&new, path, &mut compared, COMPARED).map_err(|_| Error::Busy)?);
-        let fresh = new.iter().filter(|new| self.catalog.contract(&new.version.name).is_none()).count();
-        let contracts = self.catalog.contract_count(&declaration.producer.platform) + fresh;
-        let most = self.rules.settings.quota.contracts;
-        if fresh > 0 && contracts > most {
-            let message = format!(
-                "{contracts} contracts are more than the {most} that are remembered of a platform; each is, for ever, so \
-                 that none changes"
-            );
-            found.push(Violation::new("versions", "QUOTA", message));
-        }
-        let used = self.state.usage(&declaration.producer.platform).descriptor_bytes;
-        let bytes = used + entry.descriptor_bytes - old.map_or(0, |old| old.descriptor_bytes);
-        let limit = self.rules.settings.quota.descriptor_bytes;
-        if bytes > limit {
-            let message =
-                format!("the platform's descriptor sets would take {bytes} bytes of {limit} allowed");
-            found.push(Violation::new("versions", "QUOTA", message));
-        }
-        if found.is_empty() { Ok(()) } else { Err(Error::Refused(found)) }
-    }
-
-    /// What stands at this moment.
-    pub(super) fn known(&self) -> Known<'_> {
-        let index = self.rules.descriptors.snapshot();
-        Known { catalog: &self.catalog, fresh: self.described.clone(), index }
     }
 
     /// Makes room for one more producer: the one that expired first gives way.
