@@ -1,5 +1,6 @@
 //! `portolan.catalog.v1.CatalogService`: who offers what, as the caller may see it.
 
+mod conflicts;
 mod list;
 mod pins;
 mod search;
@@ -119,9 +120,10 @@ impl CatalogService for Catalog {
 
     async fn list_conflicts(
         &self,
-        _request: Request<pb::ListConflictsRequest>,
+        request: Request<pb::ListConflictsRequest>,
     ) -> Result<Response<pb::ListConflictsResponse>, Status> {
-        Err(Fault::internal("NOT_BUILT", "not built yet").into())
+        let caller = caller(&request)?;
+        Ok(Response::new(self.conflicts(&caller, request.get_ref())?))
     }
 
     async fn list_consumers(

@@ -21,7 +21,7 @@ What you may not see is absent, not hidden: another certificate may show another
 
 type Client = CatalogServiceClient<Channel>;
 
-/// List platforms, capabilities, versions and producers.
+/// List platforms, capabilities, versions, producers and conflicts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
@@ -51,7 +51,7 @@ struct List {
     connection: Connection,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum What {
     /// Registries of capabilities, and who runs them
     Platforms,
@@ -61,6 +61,8 @@ enum What {
     Versions,
     /// Workloads with their addresses, and how far they may be believed
     Producers,
+    /// What is claimed twice, who has it, and by which rule
+    Conflicts,
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {

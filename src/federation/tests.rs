@@ -1,5 +1,7 @@
 //! What producers may do and may not, on a paused clock and a real store.
 
+mod claims;
+mod contracts;
 mod hub;
 mod leases;
 mod machine;

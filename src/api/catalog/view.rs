@@ -222,7 +222,8 @@ impl<'a> View<'a> {
 }
 
 impl<T: PartialEq> Level<T> {
-    fn admits(&self, name: &T) -> bool {
+    /// Whether it is asked for.
+    pub(super) fn admits(&self, name: &T) -> bool {
         match self {
             Level::Any => true,
             Level::One(one) => one == name,

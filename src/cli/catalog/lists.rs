@@ -28,6 +28,7 @@ pub(super) async fn ask(client: &mut Client, what: What, asked: &Asked) -> Resul
         What::Capabilities => capabilities(client, asked).await,
         What::Versions => versions(client, asked).await,
         What::Producers => producers(client, asked).await,
+        What::Conflicts => conflicts(client, asked).await,
     }?;
     listed.is_cut = asked.mask.is_some();
     Ok(listed)
@@ -197,6 +198,33 @@ async fn producers(client: &mut Client, asked: &Asked) -> Result<Listed, tonic::
             item.endpoints.iter().map(|endpoint| endpoint.address.clone()).collect::<Vec<_>>().join("\n"),
             item.versions.iter().map(version).collect::<Vec<_>>().join("\n"),
             item.identity.clone(),
+        ]
+    }))
+}
+
+async fn conflicts(client: &mut Client, asked: &Asked) -> Result<Listed, tonic::Status> {
+    let parent = format!("platforms/{}", asked.platform);
+    let items = pages(async |page_token| {
+        let request = pb::ListConflictsRequest { parent: parent.clone(), page_size: PAGE, page_token };
+        let answer = client.list_conflicts(request).await?.into_inner();
+        Ok((answer.conflicts, answer.next_page_token))
+    })
+    .await?;
+    let header = &["SUBJECT", "KIND", "CLAIMANTS", "RULE", "WHAT TO KNOW"];
+    Ok(Listed::new(("conflicts", "portolan.catalog.v1.Conflict"), header, &items, |item| {
+        let claimant = |claimant: &pb::Claimant| {
+            let source = said(claimant.source().as_str_name(), "SOURCE_").to_lowercase();
+            let has = if claimant.winner { " (has it)" } else { "" };
+            let origin = Some(claimant.origin.as_str()).filter(|origin| !origin.is_empty());
+            let origin = origin.map(|origin| format!(", {origin}")).unwrap_or_default();
+            format!("{} by {source}{origin}{has}", last(&claimant.platform))
+        };
+        vec![
+            item.subject.clone(),
+            said(item.kind().as_str_name(), "CONFLICT_KIND_").to_lowercase(),
+            item.claimants.iter().map(claimant).collect::<Vec<_>>().join("\n"),
+            item.rule.clone(),
+            item.message.clone(),
         ]
     }))
 }

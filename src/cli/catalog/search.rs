@@ -55,6 +55,10 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(
+        args.of != What::Conflicts,
+        "conflicts are listed, not searched: portolan catalog conflicts"
+    );
     let mut client = CatalogServiceClient::new(args.connection.open().await?);
     let mask = Some(FieldMask { paths: args.mask }).filter(|mask| !mask.paths.is_empty());
     let asked = Asked { platform: args.platform, filter: args.filter, order_by: args.order_by, mask };
