@@ -33,7 +33,7 @@ pub(super) struct Known<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct New<'a> {
     pub(super) version: &'a Version,
-    pub(super) described: Option<&'a Described>,
+    pub(super) described: Option<&'a Arc<Described>>,
 }
 
 /// Two versions that were compared, the lower first.
@@ -71,6 +71,24 @@ impl<'a> Known<'a> {
         compared: &mut HashSet<Pair>,
         mut budget: usize,
     ) -> Result<Vec<Violation>, TooMuch> {
+        // What is declared again brings its descriptors with it, also if they were let go.
+        let mut known = self.clone();
+        for New { version, described } in declared {
+            let is_known = self.catalog.contract(&version.name).is_some_and(|c| c.digest == version.digest);
+            if let Some(described) = described.filter(|_| is_known) {
+                known.fresh.insert_mut(version.name.clone(), described.clone());
+            }
+        }
+        known.breaks_between(declared, path, compared, &mut budget)
+    }
+
+    fn breaks_between(
+        &self,
+        declared: &[New<'_>],
+        path: impl Fn(usize) -> String,
+        compared: &mut HashSet<Pair>,
+        budget: &mut usize,
+    ) -> Result<Vec<Violation>, TooMuch> {
         let is_new = |new: &New<'_>| self.catalog.contract(&new.version.name).is_none();
         let numbered = declared.iter().enumerate().filter(|(_, new)| is_new(new));
         let fresh: BTreeMap<_, _> = numbered.map(|(at, new)| (&new.version.name, (at, *new))).collect();
@@ -85,7 +103,7 @@ impl<'a> Known<'a> {
                 }
                 let (old, next) = (self.set(&lower), self.set(&upper));
                 let cost = [&old, &next].into_iter().flatten().map(Set::size).sum();
-                budget = budget.checked_sub(cost).ok_or(TooMuch)?;
+                *budget = budget.checked_sub(cost).ok_or(TooMuch)?;
                 let broken = descriptors::breaks(lower.contract(old.as_ref()), upper.contract(next.as_ref()));
                 if broken.is_empty() {
                     compared.insert(pair);

@@ -167,7 +167,7 @@ impl Case<'_> {
         for (at, (version, described)) in versions.iter().zip(described).enumerate() {
             if is_right(at) {
                 places.push(at);
-                new.push(New { version, described: described.as_deref() });
+                new.push(New { version, described: described.as_ref() });
             }
         }
         let path = |at: usize| format!("versions[{}]", places[at]);

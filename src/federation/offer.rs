@@ -74,7 +74,7 @@ pub(super) fn judge(case: &mut Case<'_>, path: &str, offer: Offer) -> (Version, 
         traffic_weight: offer.traffic_weight,
         facts: offer.facts,
     };
-    let new = New { version: &version, described: described.as_deref() };
+    let new = New { version: &version, described: described.as_ref() };
     case.found.extend(case.known.mutation(path, new));
     (version, described)
 }

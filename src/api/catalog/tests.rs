@@ -1,5 +1,6 @@
 //! A small federation, and what is asked of its catalogue.
 
+mod conflicts;
 mod found;
 mod pages;
 mod sight;

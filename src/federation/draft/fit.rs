@@ -20,7 +20,7 @@ impl Draft<'_> {
         old: Option<&Entry>,
     ) -> Result<(), Error> {
         let (known, path) = (self.known(), |i| format!("versions[{i}]"));
-        let described = declaration.described.iter().map(Option::as_deref);
+        let described = declaration.described.iter().map(Option::as_ref);
         let versions = declaration.versions.iter().zip(described);
         let new: Vec<_> = versions.map(|(version, described)| New { version, described }).collect();
         let mut found: Vec<_> =

@@ -21,7 +21,7 @@ fn declare_at(platform: &str, producer: &str, services: &[&str]) -> (Identity, R
     let mut registration = declare(
         producer,
         services.iter().map(|service| {
-            let capability = service.to_lowercase().replace('.', "-");
+            let capability = service.to_lowercase().replace('.', "");
             let services = vec![service.parse().unwrap()];
             Offer { services, descriptor_set: Vec::new(), ..offer(&capability, "1.0.0") }
         }),

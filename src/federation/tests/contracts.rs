@@ -74,7 +74,9 @@ async fn a_version_fits_to_its_neighbours_in_one_major() {
         .unwrap();
     let incompatible = |at: usize| (format!("versions[{at}]"), "INCOMPATIBLE");
     for bad in ["1.3.0", "1.0.1", "1.3.0-rc.1", "1.0.1-rc.1"] {
-        assert_eq!(hub.refused(declare("b", [described(bad, &["Get"])])).await, [incompatible(0)], "{bad}");
+        let mut found = hub.refused(declare("b", [described(bad, &["Get"])])).await;
+        found.dedup();
+        assert_eq!(found, [incompatible(0)], "{bad}");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let above = declare("b", [described("1.1.0", &["Get", "Put", "Other"])]);
