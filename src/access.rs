@@ -139,6 +139,11 @@ impl Policy {
         self.0.load().platforms.get(name).cloned()
     }
 
+    /// The platforms that identities of a trust domain speak for.
+    pub fn platforms_of(&self, domain: &TrustDomain) -> Arc<[PlatformName]> {
+        self.0.load().of_domain.get(domain).cloned().unwrap_or_default()
+    }
+
     /// What a verified identity speaks for.
     pub fn caller(&self, identity: Identity) -> Caller {
         let rules = self.0.load();

@@ -21,6 +21,7 @@ mod page;
 mod passthrough;
 pub mod reflection;
 pub mod registry;
+pub mod report;
 pub mod routing;
 mod scope;
 pub mod services;

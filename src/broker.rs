@@ -14,6 +14,7 @@ use crate::access::{self, Policy};
 use crate::api::Connections;
 use crate::api::dispatch::Dispatch;
 use crate::api::listener::Listener;
+use crate::api::report;
 use crate::descriptors::{self, Limits, Set};
 use crate::federation::discovery::Discovery;
 use crate::federation::{self, Ground, Misconfigured, Registrar};
@@ -102,7 +103,8 @@ impl Broker {
             clock: Arc::new(Timestamp::now),
         };
         let registrar = federation::start(ground, settings::registrations(&config, &addresses))?;
-        let known = Known { policy, catalog, own, described, registrar, usage: calls };
+        let certificates = settings::certificates(&config, &trust, &credentials);
+        let known = Known { policy, catalog, own, described, registrar, usage: calls, certificates };
 
         discover(&config, &known, (&trust, &credentials), &shutdown);
         lifecycle::spawn("certificate watcher", watcher.run(shutdown.clone()));
@@ -150,6 +152,7 @@ struct Known {
     described: descriptors::Reader,
     registrar: Registrar,
     usage: usage::Reader,
+    certificates: report::Certificates,
 }
 
 /// Begins to probe, and builds the edge that all workers share.

@@ -15,6 +15,7 @@ mod network;
 mod producer;
 mod registration;
 mod resource;
+mod validity;
 mod version;
 mod violation;
 
@@ -35,5 +36,6 @@ pub use registration::{Lease, Offer, Registration};
 pub use resource::{
     CapabilitySpec, GrantSpec, OverrideSpec, PlatformSpec, ProducerSpec, Resource, Spec, VersionSpec,
 };
+pub use validity::Validity;
 pub use version::{Platform, Slo, Stage, Version, Visibility};
 pub use violation::Violation;

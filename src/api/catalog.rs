@@ -4,7 +4,7 @@ mod conflicts;
 mod list;
 mod pins;
 mod search;
-mod view;
+pub(super) mod view;
 mod watch;
 
 use super::caller::caller;

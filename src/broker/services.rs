@@ -5,7 +5,7 @@ use super::config::Config;
 use crate::api::consumers::Consumers;
 use crate::api::reflection::Reflection;
 use crate::api::services::Services;
-use crate::api::{catalog, health, registry, routing, status};
+use crate::api::{catalog, health, registry, report, routing, status};
 use crate::lifecycle::Shutdown;
 use crate::relay::Relay;
 use crate::status::Board;
@@ -25,6 +25,14 @@ pub(super) fn all(
     let reflection = Reflection::new(&known.own, catalog_reader, described, policy.clone(), shutdown.clone());
     let consumers = Consumers::new(known.usage.clone(), policy.clone());
     let largest = usize::try_from(config.limits.own_message_bytes).unwrap_or(usize::MAX);
+    let reports = report::Sources {
+        catalog: known.catalog.clone(),
+        policy: policy.clone(),
+        board: board.clone(),
+        consumers: consumers.clone(),
+        relay: relay.clone(),
+        certificates: known.certificates.clone(),
+    };
     Services::default()
         .with(registry::service(known.registrar.clone(), consumers.clone(), largest))
         .with(catalog::service(
@@ -35,6 +43,7 @@ pub(super) fn all(
             shutdown.clone(),
         ))
         .with(health::Service::server(board.clone(), policy.clone(), shutdown.clone()))
+        .with(report::service(reports))
         .with(routing::service(relay.clone()))
         .with(status::Service::server(config.id.clone(), seen, policy.clone(), shutdown.clone()))
         .with(reflection.v1())

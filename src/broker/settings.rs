@@ -2,8 +2,9 @@
 
 use super::config::{self, Config};
 use crate::api::listener::Limits;
+use crate::api::report::{Certificate, Certificates};
 use crate::federation::discovery::Targets;
-use crate::identity::{Domain, Files};
+use crate::identity::{Credentials, Domain, Files, Trust};
 use crate::model::{Platform, Registration};
 use crate::{federation, status, transport, uplink};
 use std::net::SocketAddr;
@@ -87,6 +88,16 @@ pub(super) fn probes(config: &Config) -> status::Settings {
         timeout: config.health.timeout,
         ..status::Settings::default()
     }
+}
+
+/// The certificates that the broker stands on, as they are whenever somebody asks.
+pub(super) fn certificates(config: &Config, trust: &Trust, credentials: &Credentials) -> Certificates {
+    let (broker, trust, credentials) = (config.id.clone(), trust.clone(), credentials.clone());
+    Arc::new(move || {
+        let own = Certificate::Own(broker.clone(), credentials.validity());
+        let authorities = trust.authorities().into_iter();
+        [own].into_iter().chain(authorities.map(|(domain, v)| Certificate::Authority(domain, v))).collect()
+    })
 }
 
 pub(super) fn message_bytes(config: &Config) -> u32 {

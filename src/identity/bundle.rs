@@ -4,7 +4,7 @@ use crate::identity::files::{self, Fault};
 use crate::identity::leaf::{Leaf, Usage};
 use crate::identity::refusal::Refusal;
 use crate::identity::tls::provider;
-use crate::model::{Identity, TrustDomain};
+use crate::model::{Identity, TrustDomain, Validity};
 use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, TrustAnchor, UnixTime};
 use std::fmt;
@@ -137,6 +137,12 @@ impl Bundle {
             .verify_for_usage(algorithms, &self.anchors, above, unix(now), key_usage, revocation, None)
             .map_err(|e| self.refused(e, usage))?;
         self.hold(&path, now)
+    }
+
+    /// When each of its authorities is valid.
+    pub(super) fn validities(&self) -> impl Iterator<Item = Validity> {
+        let of = |limits: &Limits| Validity { not_before: limits.not_before, not_after: limits.not_after };
+        self.limits.iter().map(of)
     }
 
     /// When a judgement by this bundle may change by itself.

@@ -3,6 +3,7 @@
 use crate::identity::files::{self, Fault, Files};
 use crate::identity::leaf::Leaf;
 use crate::identity::tls::provider;
+use crate::model::Validity;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use rustls::SignatureScheme;
@@ -29,7 +30,7 @@ pub(super) struct CredentialsWriter {
 /// A certificate with its own key.
 pub(super) struct Pair {
     key: Arc<CertifiedKey>,
-    not_after: Timestamp,
+    validity: Validity,
 }
 
 struct Shared {
@@ -50,7 +51,12 @@ impl Credentials {
 
     /// The last instant at which our leaf is valid.
     pub fn not_after(&self) -> Timestamp {
-        self.shared.pair.load().not_after
+        self.validity().not_after
+    }
+
+    /// When our leaf is valid.
+    pub fn validity(&self) -> Validity {
+        self.shared.pair.load().validity
     }
 
     /// Tells of every change: the revision, which only grows.
@@ -77,16 +83,14 @@ impl Pair {
     /// Reads both files and checks that they belong together.
     pub(super) fn load(files: &Files) -> Result<Self, Vec<Fault>> {
         match (chain(&files.certificate), key(&files.key)) {
-            (Ok((chain, not_after)), Ok(key)) => {
-                Self::join(chain, not_after, key, files).map_err(|f| vec![f])
-            }
+            (Ok((chain, validity)), Ok(key)) => Self::join(chain, validity, key, files).map_err(|f| vec![f]),
             (chain, key) => Err(chain.err().into_iter().chain(key.err()).collect()),
         }
     }
 
     fn join(
         chain: Vec<CertificateDer<'static>>,
-        not_after: Timestamp,
+        validity: Validity,
         key: PrivateKeyDer<'static>,
         files: &Files,
     ) -> Result<Self, Fault> {
@@ -97,19 +101,19 @@ impl Pair {
             }
             other => Fault::new(&files.key, format!("the key cannot be used: {other}")),
         })?;
-        Ok(Self { key: Arc::new(key), not_after })
+        Ok(Self { key: Arc::new(key), validity })
     }
 }
 
-fn chain(file: &Path) -> Result<(Vec<CertificateDer<'static>>, Timestamp), Fault> {
+fn chain(file: &Path) -> Result<(Vec<CertificateDer<'static>>, Validity), Fault> {
     let chain: Vec<CertificateDer<'static>> = files::sections(file, "certificate")?;
-    let mut ends = Vec::new();
+    let mut lives = Vec::new();
     for (n, der) in chain.iter().enumerate() {
         let read = Leaf::read(der);
-        ends.push(read.map_err(|e| Fault::new(file, format!("certificate {}: {e}", n + 1)))?.not_after);
+        lives.push(read.map_err(|e| Fault::new(file, format!("certificate {}: {e}", n + 1)))?.validity());
     }
-    let leaf = ends.first().copied().unwrap_or(Timestamp::MIN);
-    Ok((chain, leaf))
+    let nothing = Validity { not_before: Timestamp::MIN, not_after: Timestamp::MIN };
+    Ok((chain, lives.first().copied().unwrap_or(nothing)))
 }
 
 fn key(file: &Path) -> Result<PrivateKeyDer<'static>, Fault> {

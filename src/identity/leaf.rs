@@ -1,6 +1,7 @@
 //! What a certificate says of itself, read before anybody vouches for it.
 
 use crate::identity::Refusal;
+use crate::model::Validity;
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 use std::fmt;
@@ -60,6 +61,11 @@ impl Leaf {
             client: extended.as_ref().is_some_and(|e| e.value.client_auth),
             server: extended.as_ref().is_some_and(|e| e.value.server_auth),
         })
+    }
+
+    /// When it is valid.
+    pub(super) fn validity(&self) -> Validity {
+        Validity { not_before: self.not_before, not_after: self.not_after }
     }
 
     /// Holds it to X509-SVID §4 for one side of a connection.

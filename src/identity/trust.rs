@@ -4,7 +4,7 @@ use crate::identity::bundle::{Bundle, Lists};
 use crate::identity::files::{Domain, Fault};
 use crate::identity::leaf::{Leaf, Usage};
 use crate::identity::refusal::Refusal;
-use crate::model::{Identity, Subject, TrustDomain};
+use crate::model::{Identity, Subject, TrustDomain, Validity};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
@@ -108,6 +108,16 @@ impl Trust {
             // The sender lives in `self`: an error is impossible, and an elapsed wait is a reason to look again.
             let _ = tokio::time::timeout(wait, changed.changed()).await;
         }
+    }
+
+    /// When each authority of each domain is valid, ordered by domain.
+    pub fn authorities(&self) -> Vec<(TrustDomain, Validity)> {
+        let bundles = self.shared.bundles.load();
+        let all = bundles.domains.iter();
+        let mut found: Vec<_> =
+            all.flat_map(|(name, bundle)| bundle.validities().map(|v| (name.clone(), v))).collect();
+        found.sort_by(|a, b| (&a.0, a.1.not_after).cmp(&(&b.0, b.1.not_after)));
+        found
     }
 
     /// Tells of every change: the revision, which only grows.
@@ -245,6 +255,13 @@ impl Claim {
 }
 
 impl Peer {
+    /// When its leaf is valid.
+    pub fn validity(&self) -> Validity {
+        let leaf = self.chain.first().and_then(|der| Leaf::read(der).ok());
+        let not_before = leaf.map_or(Timestamp::MIN, |leaf| leaf.not_before);
+        Validity { not_before, not_after: self.not_after }
+    }
+
     pub(super) fn new(claim: Claim, chain: &[CertificateDer<'_>], usage: Usage, revision: u64) -> Self {
         let chain = chain.iter().map(|der| der.clone().into_owned()).collect();
         Self { identity: claim.identity, chain, usage, not_after: claim.not_after, revision }

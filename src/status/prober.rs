@@ -7,6 +7,7 @@ use crate::catalog::{PlatformEntry, Reader, Snapshot};
 use crate::lifecycle::{self, Shutdown};
 use crate::model::{
     Address, Endpoint, Freshness, PlatformName, Producer, ProducerName, ServiceName, Stage, TrustDomain,
+    Validity,
 };
 use crate::uplink::{self, Look, Observer, Pool, health};
 use std::collections::HashMap;
@@ -128,10 +129,13 @@ impl Prober {
             let mut is_calm = false;
             loop {
                 tokio::select! {
-                    Some(Report { producer, address, look }) = reports.recv() => {
+                    Some(Report { producer, address, look, certificate }) = reports.recv() => {
                         // What a probe saw just before it was ended is nobody's any more.
                         if probes.has(&producer, &address) {
                             note(&mut observer, &producer, &address, look, &changes, &clock);
+                            if let Some(certificate) = certificate {
+                                observer.certify(&producer, &address, certificate);
+                            }
                         }
                     }
                     () = &mut calm, if !is_calm => is_calm = true,
@@ -173,6 +177,7 @@ struct Report {
     producer: ProducerName,
     address: Address,
     look: Look,
+    certificate: Option<Validity>,
 }
 
 /// What every probe needs.
@@ -286,8 +291,9 @@ impl Probe {
             let look =
                 health::probe(&self.pool, &producer, &endpoint, &self.tenant, &services, self.timeout).await;
             drop((slot, turn));
+            let certificate = self.pool.certificate(&producer, &endpoint, &self.tenant);
             let (name, address) = (producer.name.clone(), endpoint.address.clone());
-            if self.report.send(Report { producer: name, address, look }).await.is_err() {
+            if self.report.send(Report { producer: name, address, look, certificate }).await.is_err() {
                 return;
             }
             // Probes that began together drift apart.

@@ -1,6 +1,6 @@
 //! What probing has shown of each endpoint: one writer, cheap readers.
 
-use crate::model::{Address, ProducerName, ServiceName, State};
+use crate::model::{Address, ProducerName, ServiceName, State, Validity};
 use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
 use rpds::HashTrieMapSync;
@@ -39,6 +39,8 @@ pub struct Observation {
     pub since: Timestamp,
     /// When it was last looked at.
     pub observed: Timestamp,
+    /// When its certificate is valid, as the last handshake showed it; `None` if there was none.
+    pub certificate: Option<Validity>,
 }
 
 /// What has been seen, at one moment.
@@ -96,14 +98,23 @@ impl Observer {
         let before = seen.get(producer, address);
         let since = before.filter(|before| before.state == look.state).map_or(now, |before| before.since);
         let Look { state, is_reachable, reason, message, services } = look;
-        let after = Observation { state, is_reachable, reason, message, services, since, observed: now };
+        let certificate = before.and_then(|before| before.certificate);
+        let after =
+            Observation { state, is_reachable, reason, message, services, since, observed: now, certificate };
         let is_new = before.is_none_or(|before| Observation { observed: now, ..(**before).clone() } != after);
 
-        let others = seen.0.get(producer).into_iter().flat_map(|endpoints| endpoints.iter());
-        let others = others.filter(|(at, _)| at != address).cloned();
-        let endpoints: Endpoints = others.chain([(address.clone(), Arc::new(after))]).collect();
-        self.publish(seen.0.insert(producer.clone(), endpoints));
+        self.put(&seen, producer, address, after);
         is_new
+    }
+
+    /// Notes the certificate that an endpoint which was looked at has shown.
+    pub fn certify(&mut self, producer: &ProducerName, address: &Address, certificate: Validity) {
+        let seen = self.seen.load();
+        let before = seen.get(producer, address).filter(|before| before.certificate != Some(certificate));
+        if let Some(before) = before {
+            let after = Observation { certificate: Some(certificate), ..(**before).clone() };
+            self.put(&seen, producer, address, after);
+        }
     }
 
     /// Forgets endpoints that are no longer registered.
@@ -119,6 +130,13 @@ impl Observer {
             }
         }
         self.publish(left);
+    }
+
+    fn put(&self, seen: &Seen, producer: &ProducerName, address: &Address, after: Observation) {
+        let others = seen.0.get(producer).into_iter().flat_map(|endpoints| endpoints.iter());
+        let others = others.filter(|(at, _)| at != address).cloned();
+        let endpoints: Endpoints = others.chain([(address.clone(), Arc::new(after))]).collect();
+        self.publish(seen.0.insert(producer.clone(), endpoints));
     }
 
     fn publish(&self, seen: HashTrieMapSync<ProducerName, Endpoints>) {
@@ -151,7 +169,10 @@ mod tests {
         assert_eq!((seen.since, seen.observed), (at(1), at(3)));
         assert_eq!((seen.of("a.v1.A"), seen.of("b.v1.B")), (State::NotServing, State::Serving));
 
+        let certificate = Validity { not_before: at(1), not_after: at(9) };
+        observer.certify(&name, &address, certificate);
         assert!(observer.record(&name, &address, look(State::NotServing, ""), at(4)));
+        assert_eq!(reader.load().get(&name, &address).unwrap().certificate, Some(certificate));
         assert_eq!(reader.load().get(&name, &address).unwrap().since, at(4));
 
         let other = Address::parse("h:2").unwrap();

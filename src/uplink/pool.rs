@@ -5,7 +5,7 @@ use super::slot::{Dial, Lent, Slot};
 use super::{Error, Settings};
 use crate::identity::{Credentials, Trust};
 use crate::lifecycle;
-use crate::model::{Address, Endpoint, Identity, Producer, TrustDomain};
+use crate::model::{Address, Endpoint, Identity, Producer, TrustDomain, Validity};
 use crate::transport::client;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,11 +58,7 @@ impl Pool {
         endpoint: &Endpoint,
         tenant: &TrustDomain,
     ) -> Result<client::Connection, Error> {
-        let key = Key {
-            address: endpoint.address.clone(),
-            identity: producer.identity.clone(),
-            tenant: tenant.clone(),
-        };
+        let key = Key::of(producer, endpoint, tenant);
         let mut waited = None;
         loop {
             let dial = match self.shared.lend(&key, waited.as_ref()) {
@@ -78,6 +74,27 @@ impl Pool {
             };
             dial.over.cancelled().await;
             waited = Some(dial);
+        }
+    }
+
+    /// When the certificate of `endpoint` is valid, as its last handshake with us showed; `None` if there is no
+    /// connection.
+    pub fn certificate(
+        &self,
+        producer: &Producer,
+        endpoint: &Endpoint,
+        tenant: &TrustDomain,
+    ) -> Option<Validity> {
+        self.shared.slots().get(&Key::of(producer, endpoint, tenant))?.certificate()
+    }
+}
+
+impl Key {
+    fn of(producer: &Producer, endpoint: &Endpoint, tenant: &TrustDomain) -> Self {
+        Self {
+            address: endpoint.address.clone(),
+            identity: producer.identity.clone(),
+            tenant: tenant.clone(),
         }
     }
 }
@@ -137,7 +154,10 @@ async fn live(shared: Arc<Shared>, key: Key, over: CancellationToken) {
         }
     };
     tracing::debug!(address = %key.address, identity = %key.identity, tenant = %key.tenant, "connected to a producer");
-    shared.with(&key, |slot, _| slot.keep(connection, credentials));
+    shared.with(&key, |slot, _| {
+        slot.shown(peer.validity());
+        slot.keep(connection, credentials);
+    });
     drop(over);
 
     let born = Instant::now();

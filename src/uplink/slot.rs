@@ -1,7 +1,7 @@
 //! The connections to one endpoint for one tenant: which is lent, when another is dialled, how failure is remembered.
 
 use super::{Error, Settings};
-use crate::model::Address;
+use crate::model::{Address, Validity};
 use crate::transport::client::Connection;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -18,6 +18,8 @@ pub(super) struct Slot {
     kept: Vec<Kept>,
     dialling: Option<CancellationToken>,
     failure: Option<Failure>,
+    /// When the peer's certificate is valid, as the last handshake showed it.
+    certificate: Option<Validity>,
     /// How many dials have failed, ever.
     failures: u64,
 }
@@ -101,6 +103,16 @@ impl Slot {
         let over = CancellationToken::new();
         self.dialling = Some(over.clone());
         Lent::Dial(Dial { over, failures })
+    }
+
+    /// When the peer's certificate is valid, as the last handshake showed it.
+    pub(super) fn certificate(&self) -> Option<Validity> {
+        self.certificate
+    }
+
+    /// A dial succeeded, to a peer with this certificate.
+    pub(super) fn shown(&mut self, certificate: Validity) {
+        self.certificate = Some(certificate);
     }
 
     /// A dial succeeded.

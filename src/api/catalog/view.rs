@@ -16,15 +16,15 @@ use std::sync::Arc;
 
 /// One snapshot through the eyes of one caller.
 #[derive(Clone, Copy)]
-pub(super) struct View<'a> {
-    pub(super) policy: &'a Policy,
-    pub(super) caller: &'a Caller,
-    pub(super) snapshot: &'a Snapshot,
+pub(in crate::api) struct View<'a> {
+    pub(in crate::api) policy: &'a Policy,
+    pub(in crate::api) caller: &'a Caller,
+    pub(in crate::api) snapshot: &'a Snapshot,
 }
 
 impl View<'_> {
     /// A version as it is shown. To whom else it is visible is the owner's to know: others learn of themselves alone.
-    pub(super) fn show_version(&self, offering: &Offering) -> pb::Version {
+    pub(in crate::api) fn show_version(&self, offering: &Offering) -> pb::Version {
         let version = &offering.version;
         let producers = offering.producers.iter().map(|producer| &producer.name);
         let mut shown = wire::version(version, producers, offering.sources());
