@@ -18,6 +18,7 @@ mod manifests;
 mod output;
 mod plan;
 mod publish;
+mod report;
 mod schema;
 mod serve;
 mod status;
@@ -50,9 +51,10 @@ Examples:
     portolan status --profile hub --watch
     portolan call --profile hub list
     portolan call --profile hub acme.ledger.v1.Ledger/GetBalance -d '{\"account\": \"a\"}'
+    portolan report --profile hub producer
     portolan explain --profile hub acme.ledger.v1.Ledger/GetBalance
 
-Exit codes: 0 done, 1 failed, 2 wrong usage; `status`, `call`, `explain`, `lint`, `plan`, `apply` and `publish` add their own, see their help.
+Exit codes: 0 done, 1 failed, 2 wrong usage; `status`, `report`, `call`, `explain`, `lint`, `plan`, `apply` and `publish` add their own, see their help.
 PORTOLAN_LOG sets what a client command logs (error, warn, info, debug, or part=level pairs).";
 
 /// One address for the capabilities of many organisations: a gRPC federation broker.
@@ -69,6 +71,7 @@ enum Command {
     Serve(serve::Args),
     Catalog(catalog::Args),
     Status(status::Args),
+    Report(report::Args),
     Call(call::Args),
     Explain(explain::Args),
     Plan(plan::Args),
@@ -93,6 +96,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Serve(args) => Box::pin(serve::run(args)).await,
         Command::Catalog(args) => Box::pin(catalog::run(args)).await,
+        Command::Report(args) => Box::pin(report::run(args)).await,
         Command::Status(args) => Box::pin(status::run(args)).await,
         Command::Call(args) => Box::pin(call::run(args)).await,
         Command::Explain(args) => Box::pin(explain::run(args)).await,

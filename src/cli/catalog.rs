@@ -1,12 +1,13 @@
 //! `portolan catalog`: who offers what, as the caller may see it.
 
-mod lists;
+mod consumers;
+pub(in crate::cli) mod lists;
 mod search;
 
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Form};
 use crate::client::Channel;
-use crate::client::pb::portolan::catalog::v1::catalog_service_client::CatalogServiceClient;
+use crate::client::pb::portolan::catalog::v1::{self as pb, catalog_service_client::CatalogServiceClient};
 use lists::{Asked, Listed};
 use std::process::ExitCode;
 
@@ -33,6 +34,7 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Consumers(consumers::Args),
     Search(search::Args),
 }
 
@@ -67,6 +69,7 @@ enum What {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
+        Some(Command::Consumers(args)) => consumers::run(args).await,
         Some(Command::Search(args)) => search::run(args).await,
         None => {
             let List { what, platform, output, connection } = args.list;

@@ -199,7 +199,7 @@ fn state(state: pb::State) -> String {
 }
 
 /// How long ago, in the two largest units.
-fn since(time: prost_types::Timestamp) -> String {
+pub(super) fn since(time: prost_types::Timestamp) -> String {
     let Ok(then) = Timestamp::new(time.seconds, 0) else { return String::new() };
     let seconds = Timestamp::now().since((Unit::Second, then)).map_or(0, |span| span.get_seconds()).max(0);
     let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];

@@ -19,3 +19,4 @@ mod routing;
 mod status;
 mod typed;
 mod uplink;
+mod usage;

@@ -35,7 +35,7 @@ pub(super) async fn ask(client: &mut Client, what: What, asked: &Asked) -> Resul
 }
 
 /// A whole list, as rows and as messages.
-pub(super) struct Listed {
+pub(in crate::cli) struct Listed {
     kind: &'static str,
     message: &'static str,
     header: &'static [&'static str],
@@ -46,7 +46,7 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    fn new<M: prost::Message>(
+    pub(in crate::cli) fn new<M: prost::Message>(
         (kind, message): (&'static str, &'static str),
         header: &'static [&'static str],
         items: &[M],
@@ -63,17 +63,17 @@ impl Listed {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::cli) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    pub(super) fn table(&self) -> Table {
+    pub(in crate::cli) fn table(&self) -> Table {
         let mut table = output::table(self.header);
         table.add_rows(&self.rows);
         table
     }
 
-    pub(super) fn json(&self) -> anyhow::Result<Value> {
+    pub(in crate::cli) fn json(&self) -> anyhow::Result<Value> {
         let descriptor = output::pool()?.get_message_by_name(self.message).context("an unknown message")?;
         let items: anyhow::Result<Vec<Value>> = self
             .encoded
@@ -230,7 +230,7 @@ async fn conflicts(client: &mut Client, asked: &Asked) -> Result<Listed, tonic::
 }
 
 /// All pages of a list.
-async fn pages<T>(
+pub(in crate::cli) async fn pages<T>(
     mut next: impl AsyncFnMut(String) -> Result<(Vec<T>, String), tonic::Status>,
 ) -> Result<Vec<T>, tonic::Status> {
     let (mut all, mut token) = (Vec::new(), String::new());
@@ -245,7 +245,7 @@ async fn pages<T>(
 }
 
 /// The part of a resource name behind a word.
-fn part<'a>(name: &'a str, word: &str) -> &'a str {
+pub(in crate::cli) fn part<'a>(name: &'a str, word: &str) -> &'a str {
     let mut parts = name.split('/');
     parts.by_ref().find(|part| *part == word);
     parts.next().unwrap_or_default()
