@@ -63,7 +63,6 @@ async fn every_command_explains_itself_with_examples() {
     let folder = tempfile::tempdir().unwrap();
     let help = run(portolan(folder.path(), &["--help"])).await;
     assert_eq!(help.code, 0);
-<<<<<<< HEAD
     for command in [
         "serve",
         "plan",
@@ -73,6 +72,7 @@ async fn every_command_explains_itself_with_examples() {
         "schema",
         "catalog",
         "status",
+        "report",
         "call",
         "config",
         "explain",
@@ -81,11 +81,6 @@ async fn every_command_explains_itself_with_examples() {
         "demo",
         "completions",
     ] {
-=======
-    for command in
-        ["serve", "catalog", "status", "report", "call", "config", "explain", "lint", "certs", "demo", "completions"]
-    {
->>>>>>> 6e7af70 (docs: say how calls are counted and what reports tell)
         assert!(help.out.contains(&format!("  {command} ")), "{}", help.out);
         let own = run(portolan(folder.path(), &[command, "--help"])).await;
         assert!(own.code == 0 && own.out.contains("Examples:"), "{command}: {}{}", own.out, own.err);
