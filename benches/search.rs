@@ -8,6 +8,7 @@ use portolan::access::{self, Caller};
 use portolan::api::catalog;
 use portolan::api::consumers::Consumers;
 use portolan::catalog::Snapshot;
+use portolan::lifecycle::Shutdown;
 use portolan::model::{Identity, State};
 use portolan::status::{Federation, board, fold};
 use portolan::uplink::{Look, Observer};
@@ -48,7 +49,7 @@ fn main() {
     let (_publisher, board) = board(status(&snapshot));
     let (_recorder, book, _keeper) = usage::open(Vec::new(), Arc::new(Timestamp::now));
     let consumers = Consumers::new(book, policy.clone());
-    let mut service = catalog::service(reader, policy.clone(), board, consumers);
+    let mut service = catalog::service(reader, policy.clone(), board, consumers, Shutdown::new());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
 
     for (what, who, filter, order_by) in QUESTIONS {
