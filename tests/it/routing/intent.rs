@@ -1,10 +1,12 @@
 //! Calls that ask for a platform, a range of versions, an age; and traffic that its owner splits.
 
 use super::registered::{Registry, Routing, serve, version};
-use crate::fixture::{Consumer, World};
+use crate::fixture::{Consumer, Producer, World};
+use http::{HeaderName, Response};
 use portolan::client::pb::portolan::catalog::v1::Stage;
 use portolan::client::pb::portolan::registry::v1 as registry;
 use portolan::client::pb::portolan::routing::v1 as routing;
+use portolan::transport::Exchange;
 use std::time::Duration;
 use tonic_types::StatusExt;
 
@@ -177,9 +179,33 @@ async fn values_that_nobody_can_read_are_refused_and_never_reach_a_producer() {
         assert!(message.starts_with(metadata[0].0) && message.len() < 1024, "{message}");
     }
     assert_eq!(producer.calls(), 0);
-    // What steers us is not the producer's to see.
-    let asked =
-        [("portolan-version", "^1"), ("portolan-platform", "payments.example"), ("portolan-unknown", "x")];
+}
+
+#[tokio::test]
+async fn what_steers_the_broker_is_not_the_producers_to_see() {
+    let world = World::new();
+    let producer = Producer::start(&world.payments, &world.hub, "/ledger", |exchange: Exchange| async move {
+        let names = exchange.request.headers().keys().map(HeaderName::as_str);
+        let ours: Vec<_> = names.filter(|name| name.starts_with("portolan-")).collect();
+        let head = Response::builder()
+            .header("content-type", "application/grpc")
+            .header("grpc-status", "0")
+            .header("x-seen", ours.join(" "));
+        exchange.respond.send(head.body(()).unwrap(), true).unwrap();
+    })
+    .await;
+    let hub = world.broker().producer(&world.payments, "ledger", &producer, &["pay.v1.Ledger"]).start().await;
+    let consumer = Consumer::connect(&world.data, "/app", &hub).await;
+    let asked = [
+        ("portolan-version", "^1"),
+        ("portolan-platform", "payments.example"),
+        ("portolan-max-staleness", "1h"),
+        ("portolan-explain", "1"),
+        ("portolan-unknown", "x"),
+    ];
     let reply = consumer.unary(POST, &asked, b"x").await.unwrap();
     assert_eq!(reply.status(), 0);
+    let mut seen: Vec<_> = reply.header("x-seen").split(' ').collect();
+    seen.sort();
+    assert_eq!(seen, ["portolan-caller", "portolan-via"]);
 }
