@@ -6,6 +6,7 @@
 mod attacks;
 mod cli;
 mod compat;
+mod contracts;
 mod demo;
 mod discovery;
 mod etcd;
