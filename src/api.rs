@@ -15,6 +15,7 @@ mod gate;
 pub mod health;
 mod list;
 pub mod listener;
+pub mod manifest;
 mod mask;
 mod noise;
 mod page;

@@ -8,6 +8,7 @@
 mod apply;
 mod baseline;
 mod compare;
+mod declared;
 pub mod discovery;
 mod draft;
 mod facts;
@@ -22,6 +23,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use declared::{
+    Action, Authority, Changed, FieldChange, File, Folder, Options, Outcome, Reader, Unreadable,
+};
 pub use restore::{Ground, Misconfigured, start};
 pub use settings::{EndpointRules, Quota, Settings, Terms};
 
@@ -53,6 +57,8 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 #[derive(Clone)]
 pub struct Registrar {
     queue: mpsc::Sender<Request>,
+    declarations: mpsc::Sender<declared::Request>,
+    declared: declared::Published,
     rules: Arc<Rules>,
     catalog: catalog::Reader,
     limiter: Arc<Limiter>,
@@ -134,7 +140,7 @@ pub enum Error {
 }
 
 /// What does not change while the broker runs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Rules {
     policy: Arc<Policy>,
     settings: Settings,

@@ -5,7 +5,7 @@ use super::config::Config;
 use crate::api::consumers::Consumers;
 use crate::api::reflection::Reflection;
 use crate::api::services::Services;
-use crate::api::{catalog, health, registry, report, routing, status};
+use crate::api::{catalog, health, manifest, registry, report, routing, status};
 use crate::lifecycle::Shutdown;
 use crate::relay::Relay;
 use crate::status::Board;
@@ -33,7 +33,10 @@ pub(super) fn all(
         relay: relay.clone(),
         certificates: known.certificates.clone(),
     };
+    let (registrar, index) = (known.registrar.clone(), known.described.clone());
+    let manifests = manifest::service(registrar, index, policy.clone(), consumers.clone(), largest);
     Services::default()
+        .with(manifests)
         .with(registry::service(known.registrar.clone(), consumers.clone(), largest))
         .with(catalog::service(
             known.catalog.clone(),

@@ -6,7 +6,7 @@ use super::well_known;
 use crate::model::{Digest, VersionName};
 use arc_swap::ArcSwap;
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
@@ -105,6 +105,22 @@ impl Writer {
     }
 }
 
+/// Files in the form of a `google.protobuf.FileDescriptorSet`, imports before importers, each name once.
+#[derive(Default)]
+struct Packed {
+    names: BTreeSet<Box<str>>,
+    bytes: Vec<u8>,
+}
+
+impl Packed {
+    fn add(&mut self, file: &File) {
+        if self.names.insert(file.name.clone()) {
+            file.imports.iter().for_each(|import| self.add(import));
+            prost::encoding::bytes::encode(1, &file.bytes, &mut self.bytes);
+        }
+    }
+}
+
 impl Reader {
     /// The index now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
@@ -140,6 +156,15 @@ impl Snapshot {
     pub fn set(&self, version: &VersionName) -> Option<Set> {
         let carried = self.versions.get(version)?;
         Some(Set::new(carried.digest, carried.files.clone(), Vec::new()))
+    }
+
+    /// The sound files of a version and all that they import, as a serialized `google.protobuf.FileDescriptorSet`;
+    /// `None` if it has no descriptors.
+    pub fn bytes(&self, version: &VersionName) -> Option<Vec<u8>> {
+        let files = self.files(version);
+        let mut packed = Packed::default();
+        files.iter().for_each(|file| packed.add(file));
+        (!files.is_empty()).then_some(packed.bytes)
     }
 
     /// The files that may answer a question, whoever carries them; the asker checks for hash collisions.

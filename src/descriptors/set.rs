@@ -119,6 +119,13 @@ impl Set {
         self.files.iter().map(|file| file.bytes.len()).sum()
     }
 
+    /// What its sound files are, with their comments, however they were packed.
+    pub fn files_digest(&self) -> Digest {
+        let files: BTreeMap<_, _> =
+            self.files.iter().filter(|file| !file.well_known).map(|file| (&file.name, &file.bytes)).collect();
+        Digest::of_parts(files.into_iter().flat_map(|(name, bytes)| [name.as_bytes(), bytes]))
+    }
+
     /// Its sound files, imports before importers.
     pub(super) fn files(&self) -> &[Arc<File>] {
         &self.files

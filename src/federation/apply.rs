@@ -1,5 +1,7 @@
 //! The one task that changes the catalogue: judge, write, publish, answer, in this order.
 
+use super::declared;
+use super::discovery::Targets;
 use super::draft::Draft;
 use super::judge::Declaration;
 use super::refusal::Refusal;
@@ -54,11 +56,21 @@ pub(super) struct Apply {
     pub(super) pending: Vec<store::Change>,
     /// What is wrong with servers that are to be discovered.
     pub(super) drifts: watch::Receiver<Vec<Drift>>,
+    /// Whom discovery reads.
+    pub(super) targets: watch::Sender<Targets>,
+    /// Those of the configuration.
+    pub(super) configured_targets: Targets,
+    /// What is declared, for readers.
+    pub(super) declared: declared::Published,
 }
 
 impl Apply {
     /// Works until no [`super::Registrar`] is left.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+    pub(super) async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<Request>,
+        mut declarations: mpsc::Receiver<declared::Request>,
+    ) {
         if let Err(error) = self.persist(Vec::new()).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -68,12 +80,15 @@ impl Apply {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let due = self.state.next_due();
+            let end = self.state.declared.next_end();
             tokio::select! {
                 count = queue.recv_many(&mut batch, BATCH) => match count {
                     0 => break,
                     _ => self.settle(&mut batch).await,
                 },
+                Some(request) = declarations.recv() => self.declare(request).await,
                 () = sleep_until(due) => self.end_leases(),
+                () = sleep_until(end) => self.end_overrides().await,
                 Ok(()) = self.drifts.changed() => self.show_drifts(),
             }
         }
@@ -118,12 +133,12 @@ impl Apply {
         }
     }
 
-    fn draft<'a>(&self, rules: &'a Rules) -> Draft<'a> {
+    pub(super) fn draft<'a>(&self, rules: &'a Rules) -> Draft<'a> {
         let catalog = Snapshot::clone(&self.catalog.snapshot());
         Draft::new(rules, self.state.clone(), catalog, (Instant::now(), (self.clock)()))
     }
 
-    async fn persist(&mut self, writes: Vec<store::Change>) -> Result<(), store::Error> {
+    pub(super) async fn persist(&mut self, writes: Vec<store::Change>) -> Result<(), store::Error> {
         let all: Vec<_> = self.pending.iter().cloned().chain(writes).collect();
         if !all.is_empty() {
             self.store.commit(all).await?;
@@ -132,8 +147,14 @@ impl Apply {
         Ok(())
     }
 
-    /// Descriptors first, withdrawals last: nobody sees a version whose descriptors are not there yet.
+    /// Descriptors first, withdrawals last: nobody sees a version whose descriptors are not there yet. While the
+    /// catalogue changes, only those platforms take part that do so before and after: nobody is let in too early.
     pub(super) fn publish(&mut self, draft: Draft<'_>) {
+        let (before, after) = (self.state.declared.platforms(), draft.state.declared.platforms().clone());
+        let is_news = **before != *after;
+        if is_news {
+            self.policy.replace(declared::common(before, &after));
+        }
         if !draft.described.is_empty() {
             let sets = draft.described.iter();
             self.descriptors.put_all(sets.map(|(version, described)| (version.clone(), &described.set)));
@@ -145,6 +166,10 @@ impl Apply {
         let gone: Vec<_> = draft.left.iter().filter(|version| !describable(version)).cloned().collect();
         self.state = draft.state;
         self.catalog.publish(draft.catalog.clone());
+        self.declared.store(Arc::new(self.state.declared.clone()));
+        if is_news {
+            self.policy.replace(after.values().cloned());
+        }
         for version in gone {
             self.descriptors.remove(&version);
         }

@@ -21,11 +21,11 @@ use tokio::time::Instant;
 
 /// The next state in the making. Dropping it changes nothing.
 pub(super) struct Draft<'a> {
-    rules: &'a Rules,
+    pub(super) rules: &'a Rules,
     /// Decides.
-    now: Instant,
+    pub(super) now: Instant,
     /// Is shown.
-    time: Timestamp,
+    pub(super) time: Timestamp,
     pub(super) state: State,
     pub(super) catalog: Snapshot,
     /// What must be durable before anything of this is published.
@@ -258,7 +258,7 @@ impl<'a> Draft<'a> {
         self.described.insert_mut(name, described);
     }
 
-    fn remove(&mut self, entry: &Entry) -> Result<(), Error> {
+    pub(super) fn remove(&mut self, entry: &Entry) -> Result<(), Error> {
         let name = &entry.lease.producer;
         let before = self.catalog.producer(name).cloned();
         self.left.extend(before.iter().flat_map(|before| before.versions.iter().cloned()));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes of descriptors that are compared for one registration.
-const COMPARED: usize = 512 << 20;
+pub(super) const COMPARED: usize = 512 << 20;
 /// Bytes of a text that stands in one line.
 pub(super) const LINE: usize = 256;
 
@@ -211,7 +211,11 @@ impl Case<'_> {
     }
 
     /// Whose certificate the broker must find when it dials.
-    fn serving_identity(&mut self, written: Option<&str>, registrant: Option<&Identity>) -> Option<Identity> {
+    pub(super) fn serving_identity(
+        &mut self,
+        written: Option<&str>,
+        registrant: Option<&Identity>,
+    ) -> Option<Identity> {
         let domain = &self.platform.trust_domain.clone();
         let identity = match (written, registrant) {
             (None, Some(registrant)) => return Some(registrant.clone()),
@@ -235,7 +239,8 @@ impl Case<'_> {
         }
     }
 
-    fn endpoints(&mut self, endpoints: &[Endpoint], is_judged: bool) {
+    /// Where the broker is to dial.
+    pub(super) fn endpoints(&mut self, endpoints: &[Endpoint], is_judged: bool) {
         if endpoints.is_empty() {
             self.refuse("endpoints", "REQUIRED", "say where the producer listens");
         }

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Bytes of a description.
-const DESCRIPTION: usize = 4096;
+pub(super) const DESCRIPTION: usize = 4096;
 /// Platforms that a visibility names.
 const AUDIENCE: usize = 1000;
 /// Warnings of one descriptor set that are handed on.
@@ -36,10 +36,7 @@ pub(super) fn judge(case: &mut Case<'_>, path: &str, offer: Offer) -> (Version, 
         let message = "build metadata does not make another version (semver.org, item 10); leave it out";
         case.refuse(&at("version"), "INVALID_VERSION", message);
     }
-    words(case, path, &offer);
-    dates(case, path, &offer);
-    promise(case, path, offer.slo);
-    facts::judge(case, path, &offer);
+    said(case, path, &offer);
     if let Some(Err(error)) = offer.parameter_schema.as_deref().map(descriptors::check_schema) {
         case.refuse(&at("parameter_schema"), "INVALID_SCHEMA", error.to_string());
     }
@@ -77,6 +74,14 @@ pub(super) fn judge(case: &mut Case<'_>, path: &str, offer: Offer) -> (Version, 
     let new = New { version: &version, described: described.as_ref() };
     case.found.extend(case.known.mutation(path, new));
     (version, described)
+}
+
+/// Judges all that is said of a version beside its contract.
+pub(super) fn said(case: &mut Case<'_>, path: &str, offer: &Offer) {
+    words(case, path, offer);
+    dates(case, path, offer);
+    promise(case, path, offer.slo);
+    facts::judge(case, path, offer);
 }
 
 fn words(case: &mut Case<'_>, path: &str, offer: &Offer) {

@@ -88,5 +88,10 @@ pub(super) fn taken(
         Source::Manifest => "declared by a manifest",
         Source::Discovery => "discovered, as the operator wished",
     };
-    Some(Violation::new("producer", "DECLARED", format!("{name} is {by}; take another id")))
+    Some(declared(name, by))
+}
+
+/// A name that the operator gave to another source.
+pub(super) fn declared(name: &ProducerName, by: &str) -> Violation {
+    Violation::new("producer", "DECLARED", format!("{name} is {by}; take another id"))
 }

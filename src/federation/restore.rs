@@ -3,6 +3,7 @@
 mod memory;
 
 use super::apply::{Apply, QUEUE};
+use super::declared::{self, Declared};
 use super::discovery::Targets;
 use super::draft::Draft;
 use super::limit::Limiter;
@@ -54,7 +55,7 @@ pub struct Misconfigured(pub Vec<(ProducerName, Violation)>);
 pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigured> {
     let Ground {
         policy,
-        rules: policy_writer,
+        rules: mut policy_writer,
         catalog: (writer, reader),
         descriptors,
         store,
@@ -73,12 +74,16 @@ pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigu
     let mut draft = Draft::new(&rules, State::default(), snapshot, (Instant::now(), clock()));
     draft.is_start = true;
     put_platforms(&mut draft, &rules);
-    let Contents { producers, descriptors: sets, contracts, claims, .. } = contents;
+    let Contents { producers, descriptors: sets, contracts, claims, resources, .. } = contents;
+    let mut manifests = declared::read(resources);
+    declared::platforms(&mut draft, &mut manifests, &mut policy_writer);
     let mut sets = Sets { stored: sets, screened: HashMap::new() };
     let stored = read(producers);
     let unheld = memory::contracts(&mut draft, &rules, &mut sets, contracts, &stored);
     configure(&mut draft, &rules, configured)?;
-    let waiting = restore(&mut draft, &rules, &mut sets, stored);
+    let mut waiting = declared::resources(&mut draft, manifests, &mut sets);
+    waiting.extend(restore(&mut draft, &rules, &mut sets, stored));
+    draft.tell_drifts();
     let unheld: Vec<_> = unheld.unwrap_or_else(told);
     let unheld = unheld.into_iter().filter(|set| !draft.state.keeps(set));
     draft.writes.extend(unheld.map(record::delete_descriptors).collect::<Vec<_>>());
@@ -86,7 +91,9 @@ pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigu
     let pending = std::mem::take(&mut draft.writes);
 
     let (queue, requests) = mpsc::channel(QUEUE);
-    let (targets, _) = watch::channel(targets);
+    let (declarations, declared_requests) = mpsc::channel(declared::QUEUE);
+    let published = declared::Published::default();
+    let (told_targets, _) = watch::channel(targets.clone());
     let (seen_drifts, drifts) = watch::channel(Vec::new());
     let mut apply = Apply {
         rules: rules.clone(),
@@ -98,20 +105,26 @@ pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigu
         store,
         drifts,
         pending,
+        targets: told_targets.clone(),
+        configured_targets: targets,
+        declared: published.clone(),
     };
     apply.publish(draft);
-    lifecycle::spawn("registrations", apply.run(requests));
+    apply.tell_targets();
+    lifecycle::spawn("registrations", apply.run(requests, declared_requests));
     let (room, screening) = (Arc::new(Semaphore::new(ROOM as usize)), Arc::new(Semaphore::new(SCREENINGS)));
     let catalog = reader;
     Ok(Registrar {
         queue,
+        declarations,
+        declared: published,
         rules,
         catalog,
         limiter,
         checks,
         room,
         screening,
-        targets,
+        targets: told_targets,
         drifts: seen_drifts,
         clock,
     })
@@ -120,6 +133,7 @@ pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigu
 fn put_platforms(draft: &mut Draft<'_>, rules: &Rules) {
     let mut platforms = rules.policy.platforms();
     platforms.sort_by(|a, b| a.name.cmp(&b.name));
+    draft.state.declared = Declared::new(platforms.iter().map(|platform| Platform::clone(platform)));
     for platform in platforms {
         // Putting a platform is never refused.
         if let Ok(next) = draft.catalog.apply(Change::PutPlatform(Platform::clone(&platform))) {
@@ -181,7 +195,7 @@ fn restore(
         let name = stored.producer.name.clone();
         let kept = record::sets(&stored.versions);
         let services: Vec<_> = stored.versions.iter().flat_map(|v| v.services.iter().cloned()).collect();
-        let refusal = match allowed(rules, &stored) {
+        let refusal = match allowed(draft, rules, &stored) {
             Ok(()) => {
                 let described = sets.of(&stored, rules);
                 draft.restore(stored, described).err().map(|error| error.to_string())
@@ -204,9 +218,13 @@ fn told<T: Default>(error: Error) -> T {
 }
 
 /// Whether the configuration of today still allows what was registered under that of yesterday.
-fn allowed(rules: &Rules, stored: &Stored) -> Result<(), String> {
+fn allowed(draft: &Draft<'_>, rules: &Rules, stored: &Stored) -> Result<(), String> {
     let name = &stored.producer.name;
-    if rules.configured.contains(name) && stored.producer.source != Source::Discovery {
+    let is_discovered = stored.producer.source == Source::Discovery;
+    if draft.state.declared.has_producer(name) && !is_discovered {
+        return Err("a manifest declares a producer of this name".to_owned());
+    }
+    if rules.configured.contains(name) && !is_discovered {
         return Err("the configuration holds a producer of this name".to_owned());
     }
     for identity in [&stored.producer.registrant, &stored.producer.identity] {
@@ -217,7 +235,7 @@ fn allowed(rules: &Rules, stored: &Stored) -> Result<(), String> {
 }
 
 /// The stored descriptor sets; each is screened once, and again at every start: what we know of unsoundness grows.
-struct Sets {
+pub(super) struct Sets {
     /// Ordered by digest.
     stored: Vec<Record>,
     screened: HashMap<Digest, Arc<Described>>,
@@ -231,7 +249,8 @@ impl Sets {
         named.filter_map(|(name, digest)| Some((name, self.get(digest, rules)?))).collect()
     }
 
-    fn get(&mut self, digest: Digest, rules: &Rules) -> Option<Arc<Described>> {
+    /// The set of that digest, which is wanted.
+    pub(super) fn get(&mut self, digest: Digest, rules: &Rules) -> Option<Arc<Described>> {
         if self.place(&digest).is_none() {
             tracing::error!(%digest, "a stored registration names a descriptor set that is not stored");
         }

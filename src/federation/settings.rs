@@ -1,7 +1,8 @@
 //! What a registration may ask for, and how much of it.
 
 use crate::descriptors::Limits;
-use crate::model::{Address, Network, Violation};
+use crate::model::{Address, Network, TrustDomain, Violation};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -16,6 +17,10 @@ pub struct Settings {
     pub endpoints: EndpointRules,
     /// How much of a descriptor set is taken.
     pub descriptors: Limits,
+    /// The trust domains that the broker can verify; no other can own a platform.
+    pub trust_domains: BTreeSet<TrustDomain>,
+    /// Whether a directory of manifests is watched; what it declares cannot be changed by request.
+    pub is_folder_watched: bool,
 }
 
 /// How long registrations hold.

@@ -2,6 +2,7 @@
 
 use super::Granted;
 use super::baseline::{Baselines, Held};
+use super::declared::Declared;
 use crate::model::{Digest, Freshness, Lease, PlatformName, ProducerName, VersionName};
 use jiff::{SignedDuration, Timestamp};
 use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
@@ -21,6 +22,8 @@ pub(super) struct State {
     baselines: Baselines,
     /// When the youngest claim began, as it was recorded.
     last_claim: Timestamp,
+    /// What manifests declare.
+    pub(super) declared: Declared,
 }
 
 /// One registration. What it says stands in the catalogue and in the store; here is only what it is known by.
@@ -156,7 +159,8 @@ impl State {
         self.last_claim = self.last_claim.max(since);
     }
 
-    fn release(&mut self, set: &Digest) {
+    /// Notes that one keeps a set less.
+    pub(super) fn release(&mut self, set: &Digest) {
         match self.kept.get(set) {
             Some(count) if *count > 1 => {
                 let count = count - 1;

@@ -2,6 +2,7 @@
 
 use super::{CapabilityId, Endpoint, Facts, Identity, ProducerName, ServiceName, Slo, Stage, Visibility};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub struct Registration {
 }
 
 /// One version of a capability, as a producer declares it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Offer {
     /// The capability's id in its platform.
     pub capability: CapabilityId,
@@ -33,6 +34,8 @@ pub struct Offer {
     /// Its gRPC services.
     pub services: Vec<ServiceName>,
     /// A serialized `google.protobuf.FileDescriptorSet`; empty is "not describable".
+    /// It is no part of the stored form: descriptor sets are kept beside, by digest.
+    #[serde(skip)]
     pub descriptor_set: Vec<u8>,
     /// JSON Schema (2020-12) of its parameters.
     pub parameter_schema: Option<String>,
@@ -56,8 +59,10 @@ pub struct Offer {
     /// What the owner promises.
     pub slo: Slo,
     /// Its share of calls that ask for no version, 1 to 1000.
+    #[serde(default)]
     pub traffic_weight: Option<u16>,
     /// What else the owner says.
+    #[serde(default = "Facts::none")]
     pub facts: Arc<Facts>,
 }
 

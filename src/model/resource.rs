@@ -5,6 +5,7 @@ use super::{
     ServicePrefix, TrustDomain, VersionName, Visibility,
 };
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +20,8 @@ pub struct Resource {
 }
 
 /// What shall be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Spec {
     /// A platform.
     Platform(PlatformSpec),
@@ -36,7 +38,7 @@ pub enum Spec {
 }
 
 /// A platform.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlatformSpec {
     /// Its name.
     pub name: PlatformName,
@@ -47,7 +49,7 @@ pub struct PlatformSpec {
 }
 
 /// Service names that a platform may offer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantSpec {
     /// The platform and the grant's id in it.
     pub name: GrantName,
@@ -56,7 +58,7 @@ pub struct GrantSpec {
 }
 
 /// What the versions of a capability have in common, where they do not say otherwise.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapabilitySpec {
     /// Its name.
     pub name: CapabilityName,
@@ -79,7 +81,7 @@ pub struct CapabilitySpec {
 }
 
 /// A version, with or without producers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VersionSpec {
     /// The platform.
     pub platform: PlatformName,
@@ -88,7 +90,7 @@ pub struct VersionSpec {
 }
 
 /// A workload that does not register by itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProducerSpec {
     /// Its name.
     pub name: ProducerName,
@@ -103,7 +105,7 @@ pub struct ProducerSpec {
 }
 
 /// An operator's decision about a service name that two platforms claim.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverrideSpec {
     /// The name.
     pub service: ServiceName,

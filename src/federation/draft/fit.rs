@@ -4,9 +4,9 @@ use super::Draft;
 use crate::federation::Error;
 use crate::federation::compare::{Known, New};
 use crate::federation::judge::Declaration;
-use crate::federation::refusal::taken;
+use crate::federation::refusal::{declared, taken};
 use crate::federation::state::Entry;
-use crate::model::Violation;
+use crate::model::{Source, Violation};
 
 /// Bytes of descriptors that one registration may compare with what was taken since it was judged.
 const COMPARED: usize = 16 << 20;
@@ -25,6 +25,10 @@ impl Draft<'_> {
         let new: Vec<_> = versions.map(|(version, described)| New { version, described }).collect();
         let mut found: Vec<_> =
             taken(self.rules, &self.catalog, &declaration.producer, declaration.source).into_iter().collect();
+        let is_registration = declaration.source == Source::Registration;
+        if is_registration && found.is_empty() && self.state.declared.has_producer(&declaration.producer) {
+            found.push(declared(&declaration.producer, "declared by a manifest"));
+        }
         found.extend(new.iter().enumerate().filter_map(|(i, new)| known.mutation(&path(i), *new)));
         let mut compared = declaration.compared.clone();
         found.extend(known.breaks(&new, path, &mut compared, COMPARED).map_err(|_| Error::Busy)?);
