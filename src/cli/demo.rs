@@ -4,6 +4,7 @@
 //! Flow: [`Args`] → directory → broker → producers → a page of commands, or the stories of `--check`.
 
 mod cast;
+mod code;
 mod control;
 mod descriptors;
 mod health;
@@ -37,6 +38,10 @@ Examples:
     portolan demo stop ledger
     portolan demo start ledger
 
+  The same catalogue from a directory of manifests, and what deleting one of them would change:
+    portolan demo --from-manifests
+    portolan plan -f portolan-demo/manifests --profile portolan-demo/operator.toml
+
   Let it prove itself and exit:
     portolan demo --check";
 
@@ -53,11 +58,23 @@ pub struct Args {
     /// Where the broker listens, 0 for a free port [default: 7443; with --check a free port]
     #[arg(long)]
     port: Option<u16>,
+    /// Let the broker get everything from the directory's manifests: no producer registers
+    #[arg(long)]
+    from_manifests: bool,
     /// Play every story, print its result, and exit non-zero if one fails
     #[arg(long)]
     check: bool,
     #[command(subcommand)]
     command: Option<Command>,
+}
+
+/// How the broker gets to know who offers what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Platforms from its configuration, and producers register.
+    Register,
+    /// All of it from manifests.
+    Manifests,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -82,7 +99,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Stop(whom)) => order(&Place::at(&dir), Order::Stop, whom.producer).await,
         Some(Command::Start(whom)) => order(&Place::at(&dir), Order::Start, whom.producer).await,
         None if args.check => check(args).await,
-        None => stay(Place::at(&dir), args.port.unwrap_or(PORT)).await,
+        None => {
+            let way = if args.from_manifests { Way::Manifests } else { Way::Register };
+            stay(Place::at(&dir), args.port.unwrap_or(PORT), way).await
+        }
     }
 }
 
@@ -92,11 +112,11 @@ async fn order(place: &Place, order: Order, producer: &str) -> anyhow::Result<Ex
 }
 
 /// Runs until Ctrl-C or SIGTERM.
-async fn stay(place: Place, port: u16) -> anyhow::Result<ExitCode> {
+async fn stay(place: Place, port: u16, way: Way) -> anyhow::Result<ExitCode> {
     let (mut interrupted, mut terminated) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     control::claim(&place).await?;
-    let house = Arc::new(House::open(place, port).await?);
+    let house = Arc::new(House::open(place, port, way).await?);
     let shutdown = Shutdown::new();
     control::listen(&house, shutdown.clone())?;
     // The house stays whoever reads: a closed pipe is no reason to stop it.
@@ -119,8 +139,11 @@ async fn check(args: Args) -> anyhow::Result<ExitCode> {
     let temporary = Temporary::make(args.dir)?;
     let place = Place::at(&temporary.dir);
     control::claim(&place).await?;
-    let house = Arc::new(House::open(place, args.port.unwrap_or(0)).await?);
-    let passed = stories::play(&house).await;
+    let coded = Place::at(&temporary.dir.join("as-code"));
+    let house = Arc::new(House::open(place, args.port.unwrap_or(0), Way::Register).await?);
+    let coded = Arc::new(House::open(coded, 0, Way::Manifests).await?);
+    let passed = stories::play(&house, &coded).await;
+    close(coded).await;
     close(house).await;
     Ok(if passed? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

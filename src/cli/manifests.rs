@@ -34,6 +34,11 @@ pub(super) struct Given {
 }
 
 impl Source {
+    /// Manifests at a path.
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// Reads all of it.
     pub(super) fn read(&self) -> anyhow::Result<Given> {
         if self.path.is_dir() {

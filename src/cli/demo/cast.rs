@@ -4,6 +4,8 @@ use crate::client::pb::portolan::catalog::v1::Stage;
 
 /// The organisation that runs the broker.
 pub(super) const HUB: &str = "hub.example";
+/// Who operates it: a workload of the hub, and the name of its profile.
+pub(super) const OPERATOR: &str = "operator";
 
 /// An organisation: one trust domain, one platform, one consumer.
 #[derive(Debug)]

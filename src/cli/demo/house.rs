@@ -3,7 +3,9 @@
 use super::cast::{self, ROLES};
 use super::place::Place;
 use super::producer::{self, Producer};
+use super::{Way, code};
 use crate::broker::{self, Broker};
+use crate::client::pb::portolan::registry::v1::RegisterProducerRequest;
 use crate::client::producer::Services;
 use anyhow::{Context as _, bail};
 use std::collections::BTreeMap;
@@ -18,6 +20,7 @@ pub(super) struct House {
     place: Place,
     broker: Broker,
     port: u16,
+    way: Way,
     crew: Mutex<Crew>,
 }
 
@@ -25,15 +28,17 @@ pub(super) struct House {
 struct Crew {
     services: BTreeMap<&'static str, Services>,
     working: BTreeMap<&'static str, Producer>,
+    /// Where each listened last: manifests do not change because a producer comes back.
+    ports: BTreeMap<&'static str, u16>,
 }
 
 impl House {
     /// Lays out the directory, starts the broker, then the producers. Port 0 is a free one.
-    pub(super) async fn open(place: Place, port: u16) -> anyhow::Result<Self> {
+    pub(super) async fn open(place: Place, port: u16, way: Way) -> anyhow::Result<Self> {
         place.prepare()?;
         place.issue_certificates()?;
         place.write_contracts()?;
-        let config = broker::config::load(&place.write_config(port)?)?;
+        let config = broker::config::load(&place.write_config(port, way)?)?;
         let broker = Broker::start(config).await.with_context(|| match port {
             0 => "the broker did not start".to_owned(),
             port => format!("the broker did not start; is port {port} taken? (--port 0 takes a free one)"),
@@ -41,10 +46,14 @@ impl House {
         let port = broker.addresses().first().context("the broker listens nowhere")?.port();
         place.write_profiles(port)?;
         let services = ROLES.iter().map(|role| (role.name, producer::services(role))).collect();
-        let crew = Mutex::new(Crew { services, working: BTreeMap::new() });
-        let house = Self { place, broker, port, crew };
+        let crew = Mutex::new(Crew { services, working: BTreeMap::new(), ports: BTreeMap::new() });
+        let house = Self { place, broker, port, way, crew };
         for role in &ROLES {
             house.start(role.name).await?;
+        }
+        match way {
+            Way::Register => code::export(&house.place).await?,
+            Way::Manifests => code::apply(&house.place, &house.declared().await).await?,
         }
         Ok(house)
     }
@@ -57,9 +66,20 @@ impl House {
             bail!("{name} runs already");
         }
         let services = crew.services.get(role.name).cloned().unwrap_or_default();
-        let producer = Producer::start(role, services, &self.place, self.port).await?;
+        let port = crew.ports.get(role.name).copied().unwrap_or_default();
+        let producer = Producer::start(role, services, &self.place, self.port, (self.way, port)).await?;
+        if self.way == Way::Manifests {
+            crew.ports.insert(role.name, producer.port());
+        }
         crew.working.insert(role.name, producer);
         Ok(())
+    }
+
+    /// What each producer registers, or would.
+    async fn declared(&self) -> Vec<(&'static cast::Role, RegisterProducerRequest)> {
+        let crew = self.crew.lock().await;
+        let of = |role: &'static cast::Role| Some((role, crew.working.get(role.name)?.declared().clone()));
+        ROLES.iter().filter_map(of).collect()
     }
 
     /// Stops a producer as if it had crashed: the broker is told nothing.

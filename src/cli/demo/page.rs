@@ -1,7 +1,7 @@
 //! What `portolan demo` prints: who runs, where the certificates are, and commands to copy into a second terminal.
 
 use super::DIR;
-use super::cast::{HUB, ORGANISATIONS, Organisation, ROLES};
+use super::cast::{HUB, OPERATOR, ORGANISATIONS, Organisation, ROLES};
 use super::place::Place;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -34,7 +34,7 @@ pub(super) fn of(place: &Place, port: u16) -> anyhow::Result<String> {
 }
 
 /// The commands, by what they show.
-fn chapters(place: &Place, port: u16) -> [(&'static str, Vec<String>); 6] {
+fn chapters(place: &Place, port: u16) -> [(&'static str, Vec<String>); 7] {
     let me = myself();
     let there = if place.root() == Path::new(DIR) {
         String::new()
@@ -119,6 +119,10 @@ fn chapters(place: &Place, port: u16) -> [(&'static str, Vec<String>); 6] {
                     buf("payments.example", "checkout"),
                 ),
             ],
+        ),
+        (
+            "platforms as code: what the manifests of this demo would change (nothing), as its operator",
+            vec![format!("{me} plan -f {} --profile {}", quoted(&place.manifests()), profile(OPERATOR))],
         ),
         (
             "let the ledger crash, see what others see, and bring it back",

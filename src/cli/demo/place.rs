@@ -1,6 +1,7 @@
 //! The demo's directory: certificates, configuration, state, profiles. Nothing is written elsewhere.
 
-use super::cast::{self, HUB, ORGANISATIONS, ROLES};
+use super::Way;
+use super::cast::{self, HUB, OPERATOR, ORGANISATIONS, ROLES};
 use super::descriptors;
 use crate::cli::certs::{Authority, Request};
 use crate::client::{Address, Files, TrustDomain};
@@ -39,7 +40,7 @@ impl Place {
         if !is_empty && !is_ours() {
             bail!("{} holds something else; give --dir an empty or a new directory", root.display());
         }
-        for part in ["certs", "contracts", "data"] {
+        for part in ["certs", "contracts", "data", "manifests"] {
             match fs::remove_dir_all(root.join(part)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(error).with_context(|| format!("cannot clear {}", root.join(part).display()));
@@ -52,7 +53,7 @@ impl Place {
 
     /// Makes an authority for each organisation, and issues every certificate.
     pub(super) fn issue_certificates(&self) -> anyhow::Result<()> {
-        self.issue(HUB, &["broker"])?;
+        self.issue(HUB, &["broker", OPERATOR])?;
         for organisation in &ORGANISATIONS {
             let producers =
                 ROLES.iter().filter(|role| role.domain == organisation.domain).map(|role| role.name);
@@ -72,20 +73,23 @@ impl Place {
         Ok(())
     }
 
-    /// Writes the broker's configuration.
-    pub(super) fn write_config(&self, port: u16) -> anyhow::Result<PathBuf> {
+    /// Writes the broker's configuration; without platforms where these are to come from manifests.
+    pub(super) fn write_config(&self, port: u16, way: Way) -> anyhow::Result<PathBuf> {
         let mut text = format!(
             "{MARK}\n# A broker of one's own looks the same: `portolan config schema` explains every field.\n\n\
-             id = \"{HUB}\"\nlisten = \"127.0.0.1:{port}\"\ndata_dir = \"data\"\n\n\
-             [tls]\ncertificate = \"certs/{HUB}/broker.pem\"\nkey = \"certs/{HUB}/broker.key\"\n"
+             id = \"{HUB}\"\nlisten = \"127.0.0.1:{port}\"\ndata_dir = \"data\"\noperators = [\"spiffe://{HUB}/{OPERATOR}\"]\n\n\
+             [tls]\ncertificate = \"certs/{HUB}/broker.pem\"\nkey = \"certs/{HUB}/broker.key\"\n\n\
+             [[trust_domains]]\nname = \"{HUB}\"\nbundle = \"certs/{HUB}/ca.pem\"\n"
         );
         for cast::Organisation { domain, title, short, .. } in &ORGANISATIONS {
-            write!(
-                text,
-                "\n[[trust_domains]]\nname = \"{domain}\"\nbundle = \"certs/{domain}/ca.pem\"\n\n\
-                 [[platforms]]\nname = \"{domain}\"\ntrust_domain = \"{domain}\"\ndisplay_name = \"{title}\"\n\
-                 service_prefixes = [\"{short}\"]\n"
-            )?;
+            write!(text, "\n[[trust_domains]]\nname = \"{domain}\"\nbundle = \"certs/{domain}/ca.pem\"\n")?;
+            if way == Way::Register {
+                write!(
+                    text,
+                    "\n[[platforms]]\nname = \"{domain}\"\ntrust_domain = \"{domain}\"\ndisplay_name = \"{title}\"\n\
+                     service_prefixes = [\"{short}\"]\n"
+                )?;
+            }
         }
         text.push_str(
             "\n# The producers of the demo stand on this machine.\n[endpoints]\nallow = [\"127.0.0.0/8\"]\n\n\
@@ -97,9 +101,10 @@ impl Place {
         Ok(self.config())
     }
 
-    /// Writes a profile for each consumer.
+    /// Writes a profile for each consumer, and for the operator.
     pub(super) fn write_profiles(&self, port: u16) -> anyhow::Result<()> {
-        for cast::Organisation { domain, short, consumer, .. } in &ORGANISATIONS {
+        let consumers = ORGANISATIONS.iter().map(|it| (it.domain, it.short, it.consumer));
+        for (domain, short, consumer) in consumers.chain([(HUB, OPERATOR, OPERATOR)]) {
             let text = format!(
                 "# How {consumer} of {domain} reaches the broker.\naddress = \"localhost:{port}\"\n\
                  ca = \"certs/{HUB}/ca.pem\"\ncert = \"certs/{domain}/{consumer}.pem\"\n\
@@ -132,7 +137,7 @@ impl Place {
         self.root.join("broker.toml")
     }
 
-    /// The profile of an organisation's consumer.
+    /// The profile of an organisation's consumer, or of the operator.
     pub(super) fn profile(&self, short: &str) -> PathBuf {
         self.root.join(format!("{short}.toml"))
     }
@@ -140,6 +145,11 @@ impl Place {
     /// The descriptors of what a producer serves.
     pub(super) fn contract(&self, name: &str) -> PathBuf {
         self.root.join("contracts").join(format!("{name}.binpb"))
+    }
+
+    /// The manifests of the three organisations.
+    pub(super) fn manifests(&self) -> PathBuf {
+        self.root.join("manifests")
     }
 
     /// Where `demo stop` and `demo start` are heard.
@@ -179,9 +189,12 @@ mod tests {
         for _ in 0..2 {
             place.prepare().unwrap();
             place.issue_certificates().unwrap();
-            let config = place.write_config(0).unwrap();
+            let config = place.write_config(0, Way::Register).unwrap();
             let config = crate::broker::config::load(&config).unwrap();
-            assert_eq!((config.platforms.len(), config.trust_domains.len()), (3, 3));
+            assert_eq!(
+                (config.platforms.len(), config.trust_domains.len(), config.operators.len()),
+                (3, 4, 1)
+            );
             place.write_profiles(7443).unwrap();
             for organisation in &ORGANISATIONS {
                 let profile = place.profile(organisation.short);

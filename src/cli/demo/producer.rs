@@ -1,5 +1,6 @@
 //! A producer of the demo, running: it listens, it is registered, and it can be stopped as if it had crashed.
 
+use super::Way;
 use super::cast::{HUB, Role};
 use super::descriptors;
 use super::health::Vouch;
@@ -29,16 +30,21 @@ const DAY: Duration = Duration::from_secs(86_400);
 #[derive(Debug)]
 pub(super) struct Producer {
     shutdown: Shutdown,
-    registration: JoinHandle<()>,
+    /// None where manifests speak for it.
+    registration: Option<JoinHandle<()>>,
+    declared: RegisterProducerRequest,
+    port: u16,
 }
 
 impl Producer {
-    /// Listens on a free port, registers, and returns once the broker has taken it. `services` are what it serves.
+    /// Listens on a free port, or on `port`, and registers if that is the way; returns once the broker has taken it.
+    /// `services` are what it serves.
     pub(super) async fn start(
         role: &'static Role,
         services: Services,
         place: &Place,
         broker: u16,
+        (way, port): (Way, u16),
     ) -> anyhow::Result<Self> {
         let hub = TrustDomain::parse(HUB)?;
         let files = place.files(role.domain, role.name);
@@ -47,8 +53,9 @@ impl Producer {
         let domain =
             Domain { name: hub.clone(), bundle: place.bundle(HUB), crl: None, dns_suffixes: Vec::new() };
         let trust = Trust::load(&[domain]).map_err(faults)?;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no port for a producer")?;
-        let request = declaration(role, listener.local_addr()?.port())?;
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.context("no port for a producer")?;
+        let port = listener.local_addr()?.port();
+        let declared = declaration(role, port)?;
         let target = Target {
             address: place::on_this_machine(broker)?,
             ca: place.bundle(HUB),
@@ -60,9 +67,12 @@ impl Producer {
         let shutdown = Shutdown::new();
         let serving = producer::serve(listener, trust, credentials, services, shutdown.clone());
         lifecycle::spawn("demo producer", serving);
-        let (registration, mut standing) = Registration::new(target, request);
+        if way == Way::Manifests {
+            return Ok(Self { shutdown, registration: None, declared, port });
+        }
+        let (registration, mut standing) = Registration::new(target, declared.clone());
         let registration = lifecycle::spawn("demo registration", registration.run(shutdown.clone()));
-        let running = Self { shutdown, registration };
+        let running = Self { shutdown, registration: Some(registration), declared, port };
 
         let settled = timeout(Duration::from_secs(20), standing.wait_for(|s| !matches!(s, Standing::New)));
         let refusal = match settled.await {
@@ -83,9 +93,21 @@ impl Producer {
         }
     }
 
+    /// Where it listens on this machine.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What it registers, or would.
+    pub(super) fn declared(&self) -> &RegisterProducerRequest {
+        &self.declared
+    }
+
     /// Ends it at once, without a word to the broker: that is how workloads die.
     pub(super) async fn kill(self) {
-        self.registration.abort();
+        if let Some(registration) = &self.registration {
+            registration.abort();
+        }
         self.shutdown.drain(Duration::ZERO).await;
     }
 
@@ -93,7 +115,9 @@ impl Producer {
     pub(super) async fn stop(self) {
         self.shutdown.request();
         // It says goodbye to the broker; whether that went well changes nothing here.
-        let _ = timeout(Duration::from_secs(2), self.registration).await;
+        if let Some(registration) = self.registration {
+            let _ = timeout(Duration::from_secs(2), registration).await;
+        }
         self.shutdown.drain(Duration::from_secs(1)).await;
     }
 }

@@ -106,6 +106,9 @@ fn of_change(change: &Change) -> Vec<String> {
         format!("    {path}{} ({})", fault.message, fault.reason)
     }));
     lines.extend(change.affected_consumers.iter().map(affected));
+    if change.omitted_consumers > 0 {
+        lines.push(format!("    affects {} more", change.omitted_consumers));
+    }
     lines
 }
 
