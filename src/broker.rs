@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod log;
+mod manifests;
 mod services;
 mod settings;
 mod socket;
@@ -106,6 +107,9 @@ impl Broker {
         let certificates = settings::certificates(&config, &trust, &credentials);
         let known = Known { policy, catalog, own, described, registrar, usage: calls, certificates };
 
+        if let Some(root) = config.manifests.clone() {
+            manifests::follow(root, known.registrar.clone(), &shutdown);
+        }
         discover(&config, &known, (&trust, &credentials), &shutdown);
         lifecycle::spawn("certificate watcher", watcher.run(shutdown.clone()));
         let (listener, connections) = edge(&config, &known, (&trust, &credentials), recorder, &shutdown);

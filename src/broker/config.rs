@@ -59,6 +59,9 @@ pub struct Config {
     /// Who operates this broker: SPIFFE ids. They see all of the catalogue and its use, apply manifests of platforms and grants, and decide conflicts; they may call no more than others.
     #[schemars(with = "Vec<String>", default)]
     pub operators: Vec<Identity>,
+    /// A directory of manifests: platforms, grants, capabilities, versions, producers and overrides as YAML files, watched. What they declare is in force, and cannot be changed by request.
+    #[schemars(with = "Option<String>", default)]
+    pub manifests: Option<PathBuf>,
     /// Producers that cannot register by themselves.
     #[schemars(default)]
     pub producers: Vec<Producer>,
@@ -160,6 +163,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
     let operators = root
         .get("operators")
         .map_or(Some(Vec::new()), |field| field.list(|item| platform::operator(item, &domains)));
+    let manifests = root.get("manifests").map_or(Some(None), |folder| manifests(&folder).map(Some));
     let producers = producer::producers(root, &platforms);
     // All are read before one may fail, so that the faults of all are told.
     let leases = root.section("leases", tuning::leases);
@@ -179,6 +183,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
         trust_domains: domains.read,
         platforms: platforms.read,
         operators: operators?,
+        manifests: manifests?,
         producers,
         leases: leases?,
         limits: limits?,
@@ -188,6 +193,15 @@ fn read(root: &Table<'_>) -> Option<Config> {
         endpoints: endpoints?,
         log: log?,
     })
+}
+
+/// A folder, which may come later: one that is not there deletes nothing.
+fn manifests(field: &Field<'_>) -> Option<PathBuf> {
+    let path = field.path()?;
+    if path.is_file() {
+        return field.fault("it is a file", "give the folder in which the manifests stand");
+    }
+    Some(path)
 }
 
 fn address(field: &Field<'_>) -> Option<SocketAddr> {

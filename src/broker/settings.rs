@@ -76,6 +76,7 @@ pub(super) fn registrations(config: &Config, own: &[SocketAddr]) -> federation::
             longest: leases.max,
             grace: leases.grace,
         },
+        is_folder_watched: config.manifests.is_some(),
         trust_domains: config.trust_domains.iter().map(|domain| domain.name.clone()).collect(),
         endpoints: federation::EndpointRules { allow: config.endpoints.allow.clone(), own: own.to_vec() },
         ..federation::Settings::default()

@@ -5,6 +5,7 @@ mod contracts;
 mod hub;
 mod leases;
 mod machine;
+mod manifests;
 mod refusals;
 mod restarts;
 mod takeovers;

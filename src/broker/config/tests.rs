@@ -52,6 +52,7 @@ fn the_example_is_read_whole() {
     let config = read_in(folder.path(), EXAMPLE, &[]).unwrap();
     assert_eq!(config.id.as_str(), "hub-1");
     assert_eq!(config.listen.len(), 2);
+    assert_eq!(config.manifests, Some(folder.path().join("manifests")));
     assert_eq!(config.tls.key, folder.path().join("certs/hub-1-key.pem"));
     assert_eq!(config.trust_domains[1].dns_suffixes, ["svc.legacy.internal"]);
     assert!(config.platforms[0].service_prefixes[0].as_str() == "acme.ledger");

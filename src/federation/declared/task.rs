@@ -70,13 +70,14 @@ impl Apply {
         let rules = self.rules.clone();
         let mut draft = self.draft(&rules);
         draft.end_overrides();
-        if let Err(error) = self.persist(std::mem::take(&mut draft.writes)).await {
+        let writes = std::mem::take(&mut draft.writes);
+        self.publish(draft);
+        if let Err(error) = self.persist(writes).await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "ended overrides are still on the disk; the next start forgets them"
             );
         }
-        self.publish(draft);
     }
 }
 
