@@ -8,6 +8,7 @@ mod apply;
 mod claim;
 mod clash;
 mod edit;
+mod graph;
 mod history;
 mod log;
 mod offering;
@@ -17,6 +18,7 @@ mod table;
 
 pub use apply::{Change, Error};
 pub use claim::{Claim, Claims, Rule};
+pub use graph::{Edge, Graph, Node, Sight, Ways};
 pub use log::{Delta, RETAINED, Since};
 pub use offering::{Offering, Statement};
 pub use publish::{Reader, Writer, catalog};

@@ -1,6 +1,7 @@
 //! `portolan.catalog.v1.CatalogService`: who offers what, as the caller may see it.
 
 mod conflicts;
+mod graph;
 mod list;
 mod pins;
 mod search;
@@ -136,9 +137,11 @@ impl CatalogService for Catalog {
 
     async fn get_dependency_graph(
         &self,
-        _request: Request<pb::GetDependencyGraphRequest>,
+        request: Request<pb::GetDependencyGraphRequest>,
     ) -> Result<Response<pb::GetDependencyGraphResponse>, Status> {
-        Err(Fault::internal("NOT_BUILT", "not built yet").into())
+        let (caller, snapshot) = self.open(&request)?;
+        let graph = graph::get(self.view(&caller, &snapshot), request.get_ref())?;
+        Ok(Response::new(pb::GetDependencyGraphResponse { graph: Some(graph) }))
     }
 
     type WatchCatalogStream = watch::Messages;

@@ -2,7 +2,7 @@
 
 use super::log::Before;
 use super::{CapabilityEntry, Claims, Offering, PlatformEntry, Snapshot};
-use crate::model::{Platform, Producer, ServiceName, VersionName};
+use crate::model::{CapabilityName, Platform, Producer, ServiceName, VersionName};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -63,7 +63,33 @@ impl Snapshot {
         }
         let platform = entry.platform.clone();
         self.platforms.insert_mut(name.platform.clone(), Arc::new(entry));
+        self.index_needs(name, old.as_deref(), new.as_deref());
         self.index(&platform, name, old, new);
+    }
+
+    /// Keeps who needs what; versions that need nothing cost nothing.
+    fn index_needs(&mut self, name: &VersionName, old: Option<&Offering>, new: Option<&Offering>) {
+        let needed = |offering: Option<&Offering>| -> BTreeSet<CapabilityName> {
+            let facts = offering.map(|offering| &offering.version.facts);
+            let needs =
+                facts.into_iter().flat_map(|facts| facts.depends_on.iter().chain(&facts.prerequisites));
+            needs.map(|need| need.capability.clone()).collect()
+        };
+        let (before, after) = (needed(old), needed(new));
+        for gone in before.difference(&after) {
+            let Some(mut names) = self.needs.get(gone).cloned() else { continue };
+            names.remove_mut(name);
+            if names.is_empty() {
+                self.needs.remove_mut(gone);
+            } else {
+                self.needs.insert_mut(gone.clone(), names);
+            }
+        }
+        for new in after.difference(&before) {
+            let mut names = self.needs.get(new).cloned().unwrap_or_default();
+            names.insert_mut(name.clone());
+            self.needs.insert_mut(new.clone(), names);
+        }
     }
 
     fn index(

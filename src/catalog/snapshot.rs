@@ -9,7 +9,7 @@ use crate::model::{
     CapabilityId, CapabilityName, Clash, Contract, Drift, OverrideSpec, Platform, PlatformName, Producer,
     ProducerId, ProducerName, ServiceName, VersionName,
 };
-use rpds::RedBlackTreeMapSync;
+use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub(super) history: History,
     pub(super) drifts: Arc<[Drift]>,
     pub(super) log: Log,
+    /// Who names a capability as a requirement.
+    pub(super) needs: RedBlackTreeMapSync<CapabilityName, RedBlackTreeSetSync<VersionName>>,
 }
 
 /// A platform with all that it offers.

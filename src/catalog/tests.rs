@@ -1,5 +1,6 @@
 //! What the catalogue promises: whole declarations, immutable contracts, owners that recency never decides.
 
+mod graph;
 mod history;
 mod log;
 

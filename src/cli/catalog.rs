@@ -1,8 +1,10 @@
 //! `portolan catalog`: who offers what, as the caller may see it.
 
 mod consumers;
+mod graph;
 pub(in crate::cli) mod lists;
 mod search;
+mod watch;
 
 use crate::cli::connection::Connection;
 use crate::cli::output::{self, Form};
@@ -17,6 +19,8 @@ Examples:
   portolan catalog capabilities --platform payments.example
   portolan catalog producers -o json | jq -r '.producers[].endpoints[].address'
   portolan catalog search 'ledger stage = stable' --order-by 'version desc'
+  portolan catalog watch --filter 'stage = deprecated'
+  portolan catalog graph platforms/payments.example/capabilities/ledger
 
 What you may not see is absent, not hidden: another certificate may show another catalogue.";
 
@@ -35,7 +39,9 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Consumers(consumers::Args),
+    Graph(graph::Args),
     Search(search::Args),
+    Watch(watch::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -70,7 +76,9 @@ enum What {
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Some(Command::Consumers(args)) => consumers::run(args).await,
+        Some(Command::Graph(args)) => graph::run(args).await,
         Some(Command::Search(args)) => search::run(args).await,
+        Some(Command::Watch(args)) => watch::run(args).await,
         None => {
             let List { what, platform, output, connection } = args.list;
             let mut client = CatalogServiceClient::new(connection.open().await?);

@@ -23,12 +23,14 @@ pub(in crate::api) struct View<'a> {
 }
 
 impl View<'_> {
-    /// A version as it is shown. To whom else it is visible is the owner's to know: others learn of themselves alone.
+    /// A version as it is shown. To whom else it is visible, and what it stands on, is the owner's to know: others learn
+    /// of themselves alone.
     pub(in crate::api) fn show_version(&self, offering: &Offering) -> pb::Version {
         let version = &offering.version;
         let producers = offering.producers.iter().map(|producer| &producer.name);
         let mut shown = wire::version(version, producers, offering.sources());
-        if !self.policy.speaks_for(self.caller, &version.name.platform) {
+        if !self.policy.may_inspect(self.caller, &version.name.platform) {
+            shown.depends_on.clear();
             let own =
                 |name: &String| name == "*" || self.caller.platforms.iter().any(|own| own.as_str() == name);
             shown.visibility.retain(own);
