@@ -13,6 +13,7 @@ mod etcd;
 mod fixture;
 mod foreign;
 mod identity;
+mod manifests;
 mod python;
 mod readme;
 mod registry;
