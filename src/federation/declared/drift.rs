@@ -1,7 +1,7 @@
 //! What of the declared is not what runs, for people to read in the status of platforms.
 
 use super::Changed;
-use super::folder::Rest;
+use super::folder::{Kept, Rest};
 use super::set::{Entry, Via};
 use crate::catalog::Change;
 use crate::federation::draft::Draft;
@@ -25,14 +25,20 @@ pub struct Unreadable {
 
 impl Draft<'_> {
     /// Remembers what is wrong with the directory until it is read again.
-    pub(super) fn note_folder(&mut self, rest: &Rest, refused: &[Changed]) {
+    pub(super) fn note_folder(&mut self, rest: &Rest, refused: &[Changed], kept: Option<Kept>) {
         let mut noted = Vec::new();
         if let Some(why) = &rest.unreadable {
             noted.push(self.of_folder("DIRECTORY_UNREADABLE", why.clone()));
         } else if self.is_lost(rest) {
-            let message = "it holds no manifest any more; what they declared stays. To take all of it out, leave \
-                           one file without resources there";
+            let message = "it holds no manifest any more; what they declared stays. To take it out, leave its \
+                           files there without resources";
             noted.push(self.of_folder("DIRECTORY_EMPTY", message.to_owned()));
+        } else if let Some(Kept { absent, held }) = kept {
+            let message = format!(
+                "the files of {absent} of its {held} resources are gone at once; these stay. Bring the files back, or, \
+                 to take the resources out, leave the files there without them"
+            );
+            noted.push(self.of_folder("MASS_REMOVAL", message));
         }
         for (path, faults) in &rest.bad {
             let platforms = self.platforms_of(path);

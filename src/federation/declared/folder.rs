@@ -2,12 +2,15 @@
 
 use super::drift::Unreadable;
 use super::judge::Judged;
-use super::set::{Key, Via};
+use super::set::{Entry, Key, Via};
 use super::{Action, Changed};
 use crate::federation::draft::Draft;
 use crate::model::Resource;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// So many resources may go with their files at any time; more only if they are not most of all.
+const HANDFUL: usize = 5;
 
 /// The watched directory at one moment.
 #[derive(Debug, Clone)]
@@ -30,6 +33,14 @@ pub(in crate::federation) struct Rest {
     pub(super) bad: BTreeMap<Arc<str>, Vec<Unreadable>>,
     /// Why the directory itself could not be read.
     pub(super) unreadable: Option<String>,
+}
+
+/// Resources that stay although their files are gone: most of all at once is a loss, not a wish (design, law 5).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept {
+    pub(super) absent: usize,
+    /// All that files declare.
+    pub(super) held: usize,
 }
 
 impl Folder {
@@ -62,7 +73,7 @@ impl Draft<'_> {
     /// Takes what the directory says, and takes out what its files no longer do.
     pub(super) fn apply_folder(&mut self, judged: &Judged, rest: &Rest) -> Vec<Changed> {
         if rest.unreadable.is_some() || self.is_lost(rest) {
-            self.note_folder(rest, &[]);
+            self.note_folder(rest, &[], None);
             return Vec::new();
         }
         let mut changes = self.take_manifests(judged);
@@ -72,10 +83,18 @@ impl Draft<'_> {
             Via::Call(_) => false,
         };
         let entries = self.state.declared.iter().filter(|(key, entry)| is_gone(key, &entry.via));
-        let gone: Vec<Key> = entries.map(|(key, _)| key.clone()).collect();
+        let is_absent = |entry: &Entry| matches!(&entry.via, Via::File(path) if !rest.good.contains(path));
+        let (absent, mut gone): (Vec<_>, Vec<_>) = entries.partition(|(_, entry)| is_absent(entry));
+        let held = self.state.declared.iter().filter(|(_, entry)| matches!(entry.via, Via::File(_))).count();
+        let kept = (absent.len() > HANDFUL && absent.len() * 2 > held)
+            .then_some(Kept { absent: absent.len(), held });
+        if kept.is_none() {
+            gone.extend(absent);
+        }
+        let gone: Vec<Key> = gone.into_iter().map(|(key, _)| key.clone()).collect();
         changes.extend(self.remove_manifests(gone));
         let refused: Vec<_> = changes.iter().filter(|c| c.action == Action::Refused).cloned().collect();
-        self.note_folder(rest, &refused);
+        self.note_folder(rest, &refused, kept);
         changes
     }
 

@@ -82,3 +82,28 @@ async fn what_the_directory_says_in_vain_is_a_drift_until_it_is_so() {
     hub.registrar.apply_folder(files()).await.unwrap();
     assert_eq!(drifts(&hub), [""; 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn most_files_gone_at_once_is_a_loss_and_emptied_files_are_a_wish() {
+    const FILES: [&str; 4] = ["a.yaml", "b.yaml", "c.yaml", "d.yaml"];
+    let pair = |at: usize| {
+        good(["1.0.0", "1.1.0"].map(|v| a_version("payments.example", &format!("c{at}"), v)).into())
+    };
+    let all = || folder(FILES.into_iter().enumerate().map(|(at, path)| (path, pair(at))));
+    let only =
+        |left: usize| folder(FILES.into_iter().enumerate().take(left).map(|(at, path)| (path, pair(at))));
+    let hub = Hub::start(watched());
+    hub.registrar.apply_folder(all()).await.unwrap();
+    assert_eq!(hub.versions().len(), 8);
+    hub.registrar.apply_folder(only(1)).await.unwrap();
+    assert_eq!((hub.versions().len(), drifts(&hub)), (8, vec!["MASS_REMOVAL"]));
+    let hub = hub.restart(watched()).await;
+    hub.registrar.apply_folder(only(1)).await.unwrap();
+    assert_eq!((hub.versions().len(), drifts(&hub)), (8, vec!["MASS_REMOVAL"]), "nor after a restart");
+    hub.registrar.apply_folder(only(2)).await.unwrap();
+    assert_eq!((hub.versions().len(), drifts(&hub)), (4, vec![]), "half of all is a step");
+    hub.registrar.apply_folder(all()).await.unwrap();
+    let emptied = FILES.map(|path| (path, good(vec![])));
+    hub.registrar.apply_folder(folder(emptied)).await.unwrap();
+    assert_eq!((hub.versions().len(), drifts(&hub)), (0, vec![]));
+}
