@@ -10,9 +10,13 @@ use crate::model::{
     TrustDomain, VersionSpec, Violation,
 };
 
+/// Bytes of what says where a resource is written.
+const ORIGIN: usize = 256;
+
 /// Reads one resource; every field that cannot be read is named by its path in the manifest's `spec`.
 pub fn parse(resource: pb::Resource) -> Result<Resource, Vec<Violation>> {
     let mut found = Found::default();
+    found.origin(&resource.origin);
     let spec = match resource.kind {
         Some(Kind::Platform(platform)) => parse_platform(&mut found, platform).map(Spec::Platform),
         Some(Kind::Grant(grant)) => parse_grant(&mut found, grant).map(Spec::Grant),
@@ -192,6 +196,17 @@ fn parse_served(text: &str) -> Result<(CapabilityId, semver::Version), String> {
     let (id, version) = text.split_once('/').filter(|_| text.len() <= 256).ok_or_else(wrong)?;
     let version = semver::Version::parse(version).map_err(|_| wrong())?;
     Ok((CapabilityId::parse(id).map_err(|_| wrong())?, version))
+}
+
+impl Found {
+    /// Judges where it says that it stands: that is kept, and shown in logs and in the status.
+    fn origin(&mut self, origin: &str) {
+        if origin.len() > ORIGIN || origin.chars().any(char::is_control) {
+            let message =
+                format!("at most {ORIGIN} bytes without control characters, such as \"ledger.yaml:12\"");
+            self.0.push(Violation::new("origin", "INVALID_ORIGIN", message));
+        }
+    }
 }
 
 fn some<T>(found: &mut Found, path: &str, items: Vec<T>) -> Option<Vec<T>> {

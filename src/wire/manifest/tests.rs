@@ -105,3 +105,14 @@ fn every_field_that_cannot_be_read_is_named() {
     let decision = pb::Override::default();
     assert_eq!(fields(Some(Kind::Override(decision))), ["name", "platform", "expire_time"]);
 }
+
+#[test]
+fn an_origin_is_short_and_forges_no_line() {
+    let kind = || declared().into_iter().next();
+    let read = |origin: String| parse(pb::Resource { origin, kind: kind() });
+    assert!(read("x".repeat(256)).is_ok());
+    for bad in ["x".repeat(257), "a.yaml:1\nb".to_owned()] {
+        let found = read(bad).unwrap_err();
+        assert_eq!((found[0].field.as_str(), found[0].reason), ("origin", "INVALID_ORIGIN"));
+    }
+}
