@@ -86,11 +86,25 @@ impl Apply {
                     0 => break,
                     _ => self.settle(&mut batch).await,
                 },
-                Some(request) = declarations.recv() => self.declare(request).await,
-                () = sleep_until(due) => self.end_leases(),
+                Some(request) = declarations.recv() => {
+                    self.settle_waiting(&mut queue, &mut batch).await;
+                    self.declare(request).await;
+                }
+                () = sleep_until(due) => {
+                    self.settle_waiting(&mut queue, &mut batch).await;
+                    self.end_leases();
+                }
                 () = sleep_until(end) => self.end_overrides().await,
                 Ok(()) = self.drifts.changed() => self.show_drifts(),
             }
+        }
+    }
+
+    /// Does what waits already: no lease ends while its renewal waits behind something long.
+    async fn settle_waiting(&mut self, queue: &mut mpsc::Receiver<Request>, batch: &mut Vec<Request>) {
+        for _ in 0..queue.len().div_ceil(BATCH) {
+            queue.recv_many(batch, BATCH).await;
+            self.settle(batch).await;
         }
     }
 

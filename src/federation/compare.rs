@@ -9,7 +9,7 @@ use crate::catalog::Snapshot;
 use crate::descriptors::{self, Set};
 use crate::model::{Contract, Digest, ServiceName, Version, VersionName, Violation};
 use rpds::RedBlackTreeMapSync;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
@@ -38,6 +38,16 @@ pub(super) struct New<'a> {
 
 /// Two versions that were compared, the lower first.
 pub(super) type Pair = (VersionName, VersionName);
+
+/// The pairs in which each version is.
+pub(super) fn by_version(pairs: HashSet<Pair>) -> HashMap<VersionName, HashSet<Pair>> {
+    let mut own: HashMap<VersionName, HashSet<Pair>> = HashMap::new();
+    for pair in pairs {
+        own.entry(pair.0.clone()).or_default().insert(pair.clone());
+        own.entry(pair.1.clone()).or_default().insert(pair);
+    }
+    own
+}
 
 /// The comparisons would take longer than they may.
 #[derive(Debug)]
@@ -278,4 +288,24 @@ fn advice(name: &VersionName, lower: &VersionName, upper: &VersionName) -> Strin
         " (between {} and {}, which was registered); what breaks consumers begins a new major: {next}",
         name.version, other.version
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_carries_no_pairs_of_others() {
+        let version = |patch: u64| {
+            let name = format!("platforms/a.example/capabilities/x/versions/1.0.{patch}");
+            VersionName::parse(&name).unwrap()
+        };
+        let pairs: HashSet<Pair> = (0..1000).map(|at| (version(at), version(at + 1))).collect();
+        let own = by_version(pairs);
+        assert_eq!(own.len(), 1001);
+        assert!(
+            own.iter().all(|(name, own)| own.len() <= 2 && own.iter().all(|p| p.0 == *name || p.1 == *name))
+        );
+        assert_eq!(own[&version(7)].len(), 2);
+    }
 }

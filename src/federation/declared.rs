@@ -37,10 +37,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
-/// Resources of one request.
-const LARGEST_REQUEST: usize = 50_000;
-/// Resources that may be declared in all.
-const DECLARED: usize = 200_000;
+/// Resources of one request: the task that takes them renews leases too, and no producer waits long for others.
+const LARGEST_REQUEST: usize = 5_000;
+/// Capabilities, versions and producers that may be declared in all.
+const OF_OWNERS: usize = 200_000;
+/// Platforms, grants and overrides that may be declared in all: no platform takes their room.
+const OF_OPERATORS: usize = 50_000;
 
 /// For whom manifests are applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +61,7 @@ pub struct Options {
     pub validate_only: bool,
     /// Remove what earlier requests declared and this one does not, among what the caller may apply.
     pub prune: bool,
-    /// Only resources of these platforms are removed or told of; empty is all.
+    /// Only resources of these platforms are removed, so `prune` names at least one. Told of are these too; empty is all.
     pub prune_platforms: BTreeSet<PlatformName>,
 }
 
@@ -134,10 +136,18 @@ impl Registrar {
         options: Options,
     ) -> Result<Outcome, Error> {
         let Some(identity) = authority.identity.clone() else { return Err(Error::Unjudged) };
-        self.limiter.take(&identity, limit::REGISTRATION)?;
+        let limiter = if options.validate_only { &self.checks } else { &self.limiter };
+        limiter.take(&identity, limit::REGISTRATION)?;
+        if options.prune && options.prune_platforms.is_empty() {
+            let message = "name the platforms of which you say all; of no other is anything removed";
+            return Err(Error::Refused(vec![Violation::new("prune_platforms", "REQUIRED", message)]));
+        }
         if resources.len() > LARGEST_REQUEST {
-            let message =
-                format!("{} resources are more than the {LARGEST_REQUEST} allowed", resources.len());
+            let message = format!(
+                "{} resources are more than the {LARGEST_REQUEST} of one request; split them, a platform or some \
+                 each, and prune only with all of a platform",
+                resources.len()
+            );
             return Err(Error::Refused(vec![Violation::new("resources", "QUOTA", message)]));
         }
         let via = Via::Call(identity);

@@ -2,6 +2,7 @@
 
 use super::judge::{Case, LINE};
 use crate::model::{CapabilityName, Facts, Offer, Requirement, Stage};
+use std::collections::BTreeMap;
 
 /// Labels of a version.
 const LABELS: usize = 64;
@@ -17,7 +18,7 @@ pub(super) fn judge(case: &mut Case<'_>, path: &str, offer: &Offer) {
     let at = |field: &str| format!("{path}.{field}");
     let facts: &Facts = &offer.facts;
     let own = CapabilityName { platform: case.platform.name.clone(), capability: offer.capability.clone() };
-    labels(case, &at("labels"), facts);
+    labels(case, &at("labels"), &facts.labels);
     for (field, text) in
         [("on_call", &facts.on_call), ("support_tier", &facts.support_tier), ("cost_unit", &facts.cost_unit)]
     {
@@ -36,12 +37,13 @@ pub(super) fn judge(case: &mut Case<'_>, path: &str, offer: &Offer) {
     ending(case, path, offer, &own);
 }
 
-fn labels(case: &mut Case<'_>, path: &str, facts: &Facts) {
-    if !case.limit(path, facts.labels.len(), LABELS, "labels") {
+/// Judges labels by which people find it.
+pub(super) fn labels(case: &mut Case<'_>, path: &str, labels: &BTreeMap<String, String>) {
+    if !case.limit(path, labels.len(), LABELS, "labels") {
         return;
     }
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'/' | b'-');
-    for (key, value) in &facts.labels {
+    for (key, value) in labels {
         if key.is_empty() || key.len() > KEY || !key.bytes().all(good) {
             let quoted: String = key.chars().take(80).collect();
             let message = format!(

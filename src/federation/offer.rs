@@ -5,7 +5,7 @@ use super::facts;
 use super::judge::{Case, LINE};
 use crate::access::Denial;
 use crate::descriptors::{self, Set};
-use crate::model::{Digest, Offer, Slo, Version, VersionName};
+use crate::model::{Digest, Offer, Slo, Version, VersionName, Visibility};
 use bytes::Bytes;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -40,7 +40,6 @@ pub(super) fn judge(case: &mut Case<'_>, path: &str, offer: Offer) -> (Version, 
     if let Some(Err(error)) = offer.parameter_schema.as_deref().map(descriptors::check_schema) {
         case.refuse(&at("parameter_schema"), "INVALID_SCHEMA", error.to_string());
     }
-    case.limit(&at("visibility"), offer.visibility.platforms.len(), AUDIENCE, "platforms");
     let described = descriptors(case, path, offer.descriptor_set.into());
     let mut services = offer.services;
     self::services(case, path, &services, described.as_deref());
@@ -82,6 +81,12 @@ pub(super) fn said(case: &mut Case<'_>, path: &str, offer: &Offer) {
     dates(case, path, offer);
     promise(case, path, offer.slo);
     facts::judge(case, path, offer);
+    audience(case, &format!("{path}.visibility"), &offer.visibility);
+}
+
+/// Judges how many platforms a visibility names.
+pub(super) fn audience(case: &mut Case<'_>, path: &str, visibility: &Visibility) {
+    case.limit(path, visibility.platforms.len(), AUDIENCE, "platforms");
 }
 
 fn words(case: &mut Case<'_>, path: &str, offer: &Offer) {

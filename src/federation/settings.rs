@@ -53,6 +53,8 @@ pub struct Quota {
     pub descriptor_bytes: usize,
     /// Contracts of a platform that are remembered: all that were ever taken, so that none changes.
     pub contracts: usize,
+    /// Capabilities, versions and producers of a platform that manifests declare.
+    pub declared: usize,
     /// Registrations of one identity in a second; renewals may be ten times as many.
     pub registrations_per_second: u32,
 }
@@ -87,6 +89,7 @@ impl Default for Quota {
             services_in_all: 5_000,
             descriptor_bytes: 256 << 20,
             contracts: 20_000,
+            declared: 25_000,
             registrations_per_second: 50,
         }
     }

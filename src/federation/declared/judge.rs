@@ -4,8 +4,9 @@ use super::set::{Declared, Entry, Key, Sealed, Via};
 use super::{Authority, record};
 use crate::access::Policy;
 use crate::catalog::Snapshot;
-use crate::federation::compare::{Known, New, Pair};
+use crate::federation::compare::{self, Known, New, Pair};
 use crate::federation::discovery::INTERVALS;
+use crate::federation::facts;
 use crate::federation::judge::{COMPARED, Case, LINE};
 use crate::federation::offer::{self, DESCRIPTION, Described, Screened};
 use crate::federation::{ROOM, Rules};
@@ -16,8 +17,6 @@ use crate::model::{
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-/// Labels of a capability.
-const LABELS: usize = 64;
 /// Prefixes of a grant.
 const PREFIXES: usize = 100;
 
@@ -65,8 +64,8 @@ pub(super) struct Ready {
     pub(super) sealed: Sealed,
     /// What the capability said when it was judged.
     pub(super) defaults: Option<CapabilitySpec>,
-    /// Versions that were found to fit together.
-    pub(super) compared: Arc<HashSet<Pair>>,
+    /// Pairs of it and another that were found to fit together.
+    pub(super) compared: HashSet<Pair>,
 }
 
 /// Judges all of them, each by itself.
@@ -126,10 +125,11 @@ fn compare(known: &Known<'_>, proposals: &mut [Proposal]) {
         Violation::new(at.to_string(), "QUOTA", message)
     };
     let broken = broken.unwrap_or_else(|_| places.iter().map(too_much).collect());
-    let compared = Arc::new(compared);
+    // Each gets its own: it is taken by the one task, which has no time to search all.
+    let mut own = compare::by_version(compared);
     for place in places {
         if let Ok(Made::Version(ready)) = &mut proposals[place].made {
-            ready.compared = compared.clone();
+            ready.compared = own.remove(&ready.version.name).unwrap_or_default();
         }
     }
     for violation in broken {
@@ -296,7 +296,7 @@ impl Judge<'_> {
             digest: version.digest,
         };
         let made = case.finish(|| {
-            Made::Version(Box::new(Ready { version, described, sealed, defaults, compared: Arc::default() }))
+            Made::Version(Box::new(Ready { version, described, sealed, defaults, compared: HashSet::new() }))
         });
         self.screened = screened;
         made
@@ -399,11 +399,8 @@ fn common(case: &mut Case<'_>, spec: &CapabilitySpec) {
     for (path, text) in lines {
         case.text(path, text, LINE);
     }
-    case.limit("labels", spec.labels.len(), LABELS, "labels");
-    for (label, value) in &spec.labels {
-        case.text("labels", label, LINE);
-        case.text("labels", value, LINE);
-    }
+    facts::labels(case, "labels", &spec.labels);
+    offer::audience(case, "visibility", &spec.visibility);
 }
 
 fn capability(resource: &Resource) -> Option<&CapabilitySpec> {

@@ -2,11 +2,11 @@
 
 use super::field::Fields;
 use super::judge::{Made, Proposal, Ready, unknown_platform};
-use super::set::{Declared, Entry, Sealed};
+use super::set::{Declared, Entry, Key, Sealed};
 use super::step::{Faults, meanwhile, unwritable};
-use super::{DECLARED, export, record};
+use super::{OF_OPERATORS, OF_OWNERS, export, record};
 use crate::catalog::{Change, Snapshot};
-use crate::federation::compare::{New, Pair};
+use crate::federation::compare::New;
 use crate::federation::draft::Draft;
 use crate::model::{
     GrantSpec, OverrideSpec, Platform, PlatformName, PlatformSpec, ServiceName, ServicePrefix, Source, Spec,
@@ -148,12 +148,8 @@ impl Draft<'_> {
     pub(super) fn with(&self, proposal: &Proposal, sealed: Option<Sealed>) -> Result<Next, Faults> {
         let mut declared = self.state.declared.clone();
         let old = declared.get(&proposal.key).cloned();
-        if old.is_none() && declared.len() >= DECLARED {
-            return Err(vec![Violation::new(
-                "",
-                "QUOTA",
-                format!("{DECLARED} resources are declared already"),
-            )]);
+        if old.is_none() {
+            self.has_place(&proposal.key, proposal.resource.spec.platform())?;
         }
         let since = proposal.since.or(old.as_ref().map(|old| old.since)).unwrap_or(self.time);
         let (resource, via) = (proposal.resource.clone(), proposal.via.clone());
@@ -164,6 +160,25 @@ impl Draft<'_> {
         let was_awaited = old.as_ref().map(|old| old.sealed.is_none());
         let old = old.and_then(|old| old.sealed.clone());
         Ok(Next { declared, write, since, sealed, old, was_awaited })
+    }
+
+    /// Whether one more may be declared: of the platform, of all platforms, or, apart from these, by operators.
+    fn has_place(&self, key: &Key, platform: &PlatformName) -> Result<(), Faults> {
+        let (declared, most) = (&self.state.declared, self.rules.settings.quota.declared);
+        if !key.is_owners() {
+            if declared.count_of_operators() < OF_OPERATORS {
+                return Ok(());
+            }
+            let message = format!("{OF_OPERATORS} platforms, grants and overrides are declared already");
+            return refused("", "QUOTA", message);
+        }
+        if declared.count_of(platform) >= most {
+            return refused("", "QUOTA", format!("{most} resources of {platform} are declared already"));
+        }
+        if declared.count_of_owners() >= OF_OWNERS {
+            return refused("", "QUOTA", format!("{OF_OWNERS} resources are declared already"));
+        }
+        Ok(())
     }
 
     pub(super) fn commit(&mut self, next: Next) {
@@ -178,17 +193,15 @@ impl Draft<'_> {
     fn fits(&self, ready: &Ready) -> Result<(), Faults> {
         let (known, version) = (self.known(), &ready.version);
         let new = New { version, described: ready.described.as_ref() };
-        let mut found: Faults = known.mutation("", new).into_iter().collect();
-        let is_of_it = |pair: &&Pair| pair.0 == version.name || pair.1 == version.name;
-        let mut compared = ready.compared.iter().filter(is_of_it).cloned().collect();
-        let broken = known.breaks(&[new], |_| String::new(), &mut compared, COMPARED);
-        found.extend(broken.map_err(|_| meanwhile())?);
         let platform = &version.name.platform;
         let most = self.rules.settings.quota.contracts;
         if self.catalog.contract(&version.name).is_none() && self.catalog.contract_count(platform) >= most {
             let message = format!("{most} contracts of {platform} are remembered already, each for ever");
-            found.push(Violation::new("", "QUOTA", message));
+            return refused("", "QUOTA", message);
         }
+        let mut found: Faults = known.mutation("", new).into_iter().collect();
+        let broken = known.breaks(&[new], |_| String::new(), &mut ready.compared.clone(), COMPARED);
+        found.extend(broken.map_err(|_| meanwhile())?);
         if found.is_empty() { Ok(()) } else { Err(found) }
     }
 

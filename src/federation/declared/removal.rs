@@ -18,9 +18,7 @@ impl Draft<'_> {
         declared_now: &BTreeSet<&Key>,
         options: &Options,
     ) -> Vec<Key> {
-        let is_meant = |platform: &PlatformName| {
-            options.prune_platforms.is_empty() || options.prune_platforms.contains(platform)
-        };
+        let is_meant = |platform: &PlatformName| options.prune_platforms.contains(platform);
         let is_theirs = |key: &Key, entry: &Entry| {
             !self.is_of_folder(entry)
                 && !declared_now.contains(key)

@@ -9,8 +9,7 @@ use crate::federation::draft::Draft;
 use crate::federation::restore::Sets;
 use crate::model::{Identity, PlatformName, ServiceName, Spec, Violation};
 use crate::store::Record;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashSet};
 
 /// Declared resources as they were stored.
 pub(in crate::federation) struct Stored(Vec<(Key, Entry)>);
@@ -113,7 +112,7 @@ impl Draft<'_> {
                     described,
                     sealed,
                     defaults,
-                    compared: Arc::default(),
+                    compared: HashSet::new(),
                 })))
             }
             (Spec::Producer(spec), _) => {

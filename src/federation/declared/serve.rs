@@ -7,12 +7,14 @@ use super::set::{Key, Sealed};
 use super::step::{Faults, unwritable};
 use crate::catalog::Change;
 use crate::federation::draft::Draft;
-use crate::federation::offer::Described;
+use crate::federation::judge::Case;
+use crate::federation::offer::{self, Described};
 use crate::federation::record as registered;
 use crate::model::{
-    CapabilityId, CapabilityName, CapabilitySpec, Freshness, Identity, PlatformName, Producer, ProducerName,
-    ProducerSpec, Source, Spec, Version, VersionName, VersionSpec, Violation,
+    CapabilityId, CapabilityName, CapabilitySpec, Freshness, Identity, Offer, PlatformName, Producer,
+    ProducerName, ProducerSpec, Source, Spec, Version, VersionName, VersionSpec, Violation,
 };
+use std::sync::Arc;
 
 impl Draft<'_> {
     pub(super) fn place_capability(&mut self, proposal: &Proposal) -> Result<(), Faults> {
@@ -45,6 +47,9 @@ impl Draft<'_> {
                 let message = format!("{version} has no owner or contact of its own, and would have none");
                 return refused("owner", "REQUIRED", message);
             }
+            if !renewed.contains(version) {
+                self.is_right(version, &merged(&spec.offer, defaults))?;
+            }
             if catalog.offering(version).is_some_and(|o| o.source == Source::Manifest && *o.version == said) {
                 continue;
             }
@@ -53,6 +58,18 @@ impl Draft<'_> {
         }
         self.catalog = catalog;
         Ok(())
+    }
+
+    /// Whether what a version and its capability say together may be said.
+    fn is_right(&self, version: &VersionName, merged: &Offer) -> Result<(), Faults> {
+        let platform = self.state.declared.platforms().get(&version.platform);
+        let platform = platform.ok_or_else(|| vec![unknown_platform(&version.platform)])?;
+        let known = self.known();
+        let mut case = Case::new(self.rules, Arc::new(platform.clone()), &known);
+        offer::said(&mut case, "spec", merged);
+        let Some(fault) = case.found.into_iter().next() else { return Ok(()) };
+        let field = fault.field.trim_start_matches("spec.");
+        refused(field, fault.reason, format!("with what {version} says of itself: {}", fault.message))
     }
 
     pub(super) fn place_producer(

@@ -76,6 +76,10 @@ pub(in crate::federation) struct Declared {
     ends: RedBlackTreeSetSync<(Instant, ServiceName)>,
     /// Bytes of the descriptor sets of declared versions, by platform.
     bytes: RedBlackTreeMapSync<PlatformName, usize>,
+    /// Capabilities, versions and producers that are declared, by platform.
+    counts: RedBlackTreeMapSync<PlatformName, usize>,
+    /// All of these.
+    of_owners: usize,
     /// What was wrong with the watched directory when it was read last.
     pub(in crate::federation) noted: Arc<[Drift]>,
 }
@@ -92,8 +96,19 @@ impl Declared {
         self.entries.get(key)
     }
 
-    pub(in crate::federation) fn len(&self) -> usize {
-        self.entries.size()
+    /// Capabilities, versions and producers of a platform.
+    pub(in crate::federation) fn count_of(&self, platform: &PlatformName) -> usize {
+        self.counts.get(platform).copied().unwrap_or_default()
+    }
+
+    /// Capabilities, versions and producers of all platforms.
+    pub(in crate::federation) fn count_of_owners(&self) -> usize {
+        self.of_owners
+    }
+
+    /// Platforms, grants and overrides.
+    pub(in crate::federation) fn count_of_operators(&self) -> usize {
+        self.entries.size() - self.of_owners
     }
 
     /// All of them, in the order in which they are applied.
@@ -185,6 +200,12 @@ impl Declared {
 
     pub(in crate::federation) fn put(&mut self, key: Key, entry: Entry) {
         let is_of_platforms = matches!(key, Key::Platform(_) | Key::Grant(_));
+        if key.is_owners() && !self.entries.contains_key(&key) {
+            let platform = entry.resource.spec.platform().clone();
+            let count = self.count_of(&platform) + 1;
+            self.counts.insert_mut(platform, count);
+            self.of_owners += 1;
+        }
         self.entries.insert_mut(key, Arc::new(entry));
         if is_of_platforms {
             self.refresh();
@@ -192,7 +213,19 @@ impl Declared {
     }
 
     pub(in crate::federation) fn remove(&mut self, key: &Key) {
+        let Some(entry) = self.entries.get(key).cloned() else { return };
         self.entries.remove_mut(key);
+        if key.is_owners() {
+            self.of_owners -= 1;
+            let platform = entry.resource.spec.platform();
+            match self.count_of(platform) {
+                0 | 1 => self.counts.remove_mut(platform),
+                count => {
+                    self.counts.insert_mut(platform.clone(), count - 1);
+                    true
+                }
+            };
+        }
         match key {
             Key::Platform(_) | Key::Grant(_) => self.refresh(),
             Key::Override(service) => self.forget_end(service),
@@ -257,6 +290,11 @@ impl Key {
             Spec::Producer(spec) => Key::Producer(spec.name.clone()),
             Spec::Override(spec) => Key::Override(spec.service.clone()),
         }
+    }
+
+    /// Whether those of the platform declare it; else operators do.
+    pub(in crate::federation) fn is_owners(&self) -> bool {
+        matches!(self, Key::Capability(_) | Key::Version(_) | Key::Producer(_))
     }
 }
 

@@ -5,11 +5,12 @@ use crate::access::{self, Caller};
 use crate::federation::{Action, Authority, Folder, Options, Outcome, Settings, Unreadable};
 use crate::model::*;
 use jiff::SignedDuration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 mod attacks;
 mod folders;
+mod limits;
 mod orders;
 
 pub(super) fn plan() -> Plan {
@@ -83,18 +84,22 @@ pub(super) fn payments() -> Vec<Resource> {
     ]
 }
 
+pub(super) fn all_platforms() -> BTreeSet<PlatformName> {
+    ["payments.example", "data.example", "ml.example"].map(|name| name.parse().unwrap()).into()
+}
+
 impl Hub {
     pub(super) async fn apply(&self, resources: Vec<Resource>) -> Outcome {
         self.registrar.apply(operator(), resources, Options::default()).await.unwrap()
     }
 
     pub(super) async fn prune(&self, resources: Vec<Resource>) -> Outcome {
-        let options = Options { prune: true, ..Options::default() };
+        let options = Options { prune: true, prune_platforms: all_platforms(), ..Options::default() };
         self.registrar.apply(operator(), resources, options).await.unwrap()
     }
 
     pub(super) async fn plan(&self, resources: Vec<Resource>) -> Outcome {
-        let options = Options { prune: true, validate_only: true, ..Options::default() };
+        let options = Options { prune: true, validate_only: true, prune_platforms: all_platforms() };
         self.registrar.apply(operator(), resources, options).await.unwrap()
     }
 }

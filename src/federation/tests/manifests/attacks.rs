@@ -26,7 +26,7 @@ async fn a_platform_speaks_for_itself_alone_and_learns_nothing_of_others() {
         assert_eq!(by(&hub, app, resource).await[0].0, "OPERATOR_ONLY");
     }
     hub.apply(payments()).await;
-    let options = Options { prune: true, validate_only: true, ..Options::default() };
+    let options = Options { prune: true, validate_only: true, prune_platforms: all_platforms() };
     let planned = hub.registrar.apply(authority(app, false), vec![], options.clone()).await.unwrap();
     assert!(planned.changes.iter().all(|change| change.platform.as_str() == "data.example"), "{planned:?}");
     hub.registrar
