@@ -24,13 +24,19 @@ pub(in crate::api) struct View<'a> {
 
 impl View<'_> {
     /// A version as it is shown. To whom else it is visible, and what it stands on, is the owner's to know: others learn
-    /// of themselves alone.
+    /// of themselves alone, and of no replacement that they may not see.
     pub(in crate::api) fn show_version(&self, offering: &Offering) -> pb::Version {
         let version = &offering.version;
         let producers = offering.producers.iter().map(|producer| &producer.name);
         let mut shown = wire::version(version, producers, offering.sources());
         if !self.policy.may_inspect(self.caller, &version.name.platform) {
             shown.depends_on.clear();
+            let hidden = |name: &VersionName| {
+                self.snapshot.offering(name).is_some_and(|to| !self.policy.may_see(self.caller, &to.version))
+            };
+            if version.facts.replacement.as_ref().is_some_and(hidden) {
+                shown.replacement.clear();
+            }
             let own =
                 |name: &String| name == "*" || self.caller.platforms.iter().any(|own| own.as_str() == name);
             shown.visibility.retain(own);
