@@ -11,7 +11,7 @@
 
 use super::federation::{self, CapabilityStatus, PlatformStatus, VersionStatus};
 use super::rule;
-use crate::model::{Condition, PlatformName, Requirement, Stage, State};
+use crate::model::{Condition, PlatformName, Requirement, Stage, State, Version};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,7 +94,8 @@ fn judged(status: &VersionStatus, own: &Platforms) -> Option<Condition> {
     if status.condition.state != State::Serving {
         return None;
     }
-    let states: Vec<State> = needs.iter().map(|need| of_need(need, own)).collect();
+    let platform = &status.version.name.platform;
+    let states: Vec<State> = needs.iter().map(|need| of_need(platform, need, own)).collect();
     let count = |state| states.iter().filter(|found| **found == state).count();
     let (reason, word, missing) = match (count(State::NotServing), count(State::Unknown)) {
         (0, 0) => return None,
@@ -107,13 +108,19 @@ fn judged(status: &VersionStatus, own: &Platforms) -> Option<Condition> {
     Some(Condition { state: State::Degraded, reason, message, ..status.condition.clone() })
 }
 
-/// How well a need is met by what is by itself: SERVING if any version will do, else what is the least bad to say.
-pub(super) fn of_need(need: &Requirement, own: &Platforms) -> State {
+/// How well a need of `platform` is met by what is by itself: SERVING if any version will do, else what is the least bad
+/// to say. What the platform may not see is not there for it: whoever names a hidden capability learns nothing of it.
+pub(super) fn of_need(platform: &PlatformName, need: &Requirement, own: &Platforms) -> State {
+    let shows = |version: &Version| {
+        let visibility = &version.visibility;
+        version.name.platform == *platform || visibility.everyone || visibility.platforms.contains(platform)
+    };
     let capability = own
         .get(&need.capability.platform)
         .and_then(|platform| platform.capabilities.get(&need.capability.capability));
     let versions = capability.into_iter().flat_map(|capability| &capability.versions);
     let fit = versions.filter(|v| v.version.stage != Stage::Retired && need.takes(&v.version.name));
+    let fit = fit.filter(|v| shows(&v.version));
     let states: Vec<State> = fit.map(|version| version.condition.state).collect();
     if states.iter().any(|state| matches!(state, State::Serving | State::Degraded)) {
         State::Serving

@@ -83,9 +83,10 @@ impl Federation {
         capability.versions.iter().find(|status| status.version.name.version == name.version)
     }
 
-    /// How well the need of a version for another capability is met: NOT_SERVING also where there is none.
-    pub fn need(&self, need: &Requirement) -> State {
-        dependency::of_need(need, &self.own)
+    /// How well the need of a platform's version for another capability is met: NOT_SERVING also where there is none, or
+    /// none that the platform may see.
+    pub fn need(&self, platform: &PlatformName, need: &Requirement) -> State {
+        dependency::of_need(platform, need, &self.own)
     }
 
     /// How a service is for somebody who may see those versions that `may_see` lets through; `None` if that is none.

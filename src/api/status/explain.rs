@@ -93,7 +93,7 @@ impl Eyes<'_> {
         let version = &status.version;
         let mut evidence = vec![format!("stage {:?}", version.stage).to_lowercase()];
         for need in &version.facts.depends_on {
-            let fulfilled = self.view.need(need);
+            let fulfilled = self.view.need(&version.name.platform, need);
             let is_known = (self.may_inspect)(&version.name.platform) || self.sees(&need.capability);
             // Who may not see what it stands on learns that it stands on something, and no name.
             let name = if is_known {

@@ -75,6 +75,18 @@ fn a_fault_is_told_one_step_above_and_no_further_and_circles_end() {
 }
 
 #[test]
+fn what_the_platform_may_not_see_is_not_there_for_it() {
+    let platform = PlatformName::parse("b.example").unwrap();
+    let need = Requirement {
+        capability: CapabilityName::parse("platforms/a.example/capabilities/c").unwrap(),
+        range: semver::VersionReq::STAR,
+    };
+    let federation = world().stands_on("c", Some(Serving), &[]).fold(None, 100);
+    assert_eq!(federation.need(&PlatformName::parse("a.example").unwrap(), &need), Serving);
+    assert_eq!(federation.need(&platform, &need), NotServing, "as if it were not there");
+}
+
+#[test]
 fn it_is_degraded_since_then_and_serves_again_at_once() {
     let mut world = world().stands_on("a", Some(Serving), &[("b", "^1")]).stands_on("b", Some(Serving), &[]);
     let first = world.fold(None, 100);
