@@ -88,12 +88,17 @@ impl Book {
         self.beyond.add(days);
     }
 
-    /// Forgets what is older than 30 days.
+    /// Forgets what is older than 30 days. A day is believed only if the day before it was seen too, by this process or
+    /// by calls in the store: a clock that is wrong once, or jumps, must not cost what was counted.
     pub fn forget(&mut self, today: i32) {
         if self.today == today {
             return;
         }
-        self.today = today;
+        let yesterday = today.saturating_sub(1);
+        let is_believed = std::mem::replace(&mut self.today, today) == yesterday || self.has(yesterday);
+        if !is_believed {
+            return;
+        }
         self.beyond.forget(today);
         let (unwritten, of_domain) = (&mut self.unwritten, &mut self.of_domain);
         let pairs = &mut self.pairs;
@@ -113,6 +118,11 @@ impl Book {
             });
             !entry.consumers.is_empty() || !entry.other.is_empty()
         });
+    }
+
+    fn has(&self, day: i32) -> bool {
+        let mut entries = self.entries.values();
+        entries.any(|entry| entry.other.has(day) || entry.consumers.values().any(|days| days.has(day)))
     }
 
     /// Who used a version.

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 /// For how many days calls are remembered, today included.
 pub const WINDOW: i32 = 30;
 
+/// Days that are kept whatever the clock says; beyond them the oldest go.
+const MOST: usize = 2 * WINDOW as usize;
+
 const DAY_MS: i64 = 86_400_000;
 
 /// Calls by day, the oldest first.
@@ -64,12 +67,17 @@ impl Days {
         })
     }
 
-    /// Forgets what is outside of the 30 days that end with `today`, and what a clock that ran ahead has left behind
-    /// tomorrow. True if something was.
+    /// Forgets what is older than the 30 days that end with `today`. True if something was. Days ahead of today stay:
+    /// it may be today that is wrong.
     pub(super) fn forget(&mut self, today: i32) -> bool {
         let before = self.0.len();
-        self.0.retain(|day| (today.saturating_sub(WINDOW - 1)..=today.saturating_add(1)).contains(&day.0));
+        self.0.retain(|day| day.0 > today.saturating_sub(WINDOW));
         self.0.len() < before
+    }
+
+    /// Whether there were calls on that day.
+    pub(super) fn has(&self, day: i32) -> bool {
+        self.0.binary_search_by_key(&day, |day| day.0).is_ok()
     }
 
     fn put(&mut self, new: Day) {
@@ -79,7 +87,12 @@ impl Days {
                 (*first, *last) = ((*first).min(new.1), (*last).max(new.2));
                 (*calls, *failed) = (calls.saturating_add(new.3), failed.saturating_add(new.4));
             }
-            Err(place) => self.0.insert(place, new),
+            Err(place) => {
+                self.0.insert(place, new);
+                if self.0.len() > MOST {
+                    self.0.remove(0);
+                }
+            }
         }
     }
 }

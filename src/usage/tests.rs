@@ -42,6 +42,12 @@ fn book(limits: Limits, calls: &[Made]) -> Book {
     book
 }
 
+/// The clock goes on into that day.
+fn pass(book: &mut Book, today: i32) {
+    book.forget(today - 1);
+    book.forget(today);
+}
+
 /// What the whole book says, in order.
 fn told(book: &Book) -> (Vec<Consumption>, u64, u64) {
     (book.page(|_| true, None, usize::MAX), book.other_calls(|_| true), book.beyond())
@@ -56,10 +62,10 @@ proptest! {
     fn with_room_for_all_it_says_what_happened(calls in calls(), now in 24 * 30..24 * 60_i64) {
         let mut book = book(Limits::default(), &calls);
         let today = days::day(hour(now));
-        book.forget(today);
+        pass(&mut book, today);
         let mut expected: BTreeMap<(VersionName, Identity), Vec<(Timestamp, bool)>> = BTreeMap::new();
         for (v, c, at, is_ok) in calls {
-            if (today - 29..=today + 1).contains(&days::day(hour(at))) {
+            if days::day(hour(at)) >= today - 29 {
                 expected.entry((version(v), consumer(c))).or_default().push((hour(at), is_ok));
             }
         }
@@ -93,7 +99,7 @@ proptest! {
             }
         }
         // What is forgotten makes room again.
-        book.forget(days::day(hour(24 * 100)));
+        pass(&mut book, days::day(hour(24 * 100)));
         prop_assert_eq!((book.pairs(), book.page(|_| true, None, 10).len()), (0, 0));
     }
 
@@ -110,7 +116,7 @@ proptest! {
             days.count(hour(at), is_ok);
             book.add(&version(v), &consumer(c), &days);
         }
-        book.forget(days::day(hour(now)));
+        pass(&mut book, days::day(hour(now)));
         save(&mut book, &mut store, step);
 
         let mut restored = Book::new(limits);
@@ -198,7 +204,9 @@ async fn it_survives_a_restart_and_thirty_days_end() {
         let now = now.clone();
         Arc::new(move || hour(now.load(Ordering::SeqCst)))
     };
-    for (start, seen, left) in [(0, 0, 1), (24 * 29, 1, 2), (24 * 30, 1, 1), (24 * 90, 0, 0)] {
+    // A jump of two months is believed when the day after it comes.
+    let starts = [(0, 0, 1), (24 * 29, 1, 2), (24 * 30, 1, 1), (24 * 90, 1, 2), (24 * 91, 1, 1)];
+    for (start, seen, left) in starts {
         now.store(start, Ordering::SeqCst);
         let (store, contents) = Store::open(folder.path(), hour(0)).unwrap();
         let (recorder, reader, keeper) = open(contents.usage, clock(&now));
@@ -212,8 +220,34 @@ async fn it_survives_a_restart_and_thirty_days_end() {
         store.close().await;
         assert_eq!(reader.by(&version(1), &consumer(1)).map_or(0, |tally| tally.calls), left);
     }
-    let (_store, contents) = Store::open(folder.path(), hour(0)).unwrap();
-    assert_eq!(contents.usage, vec![]);
+}
+
+#[test]
+fn a_clock_that_is_wrong_deletes_nothing() {
+    let today = days::day(hour(0));
+    let mut book = book(Limits::default(), &[(1, 1, -24, true), (1, 1, 0, true)]);
+    // Booted in 1970, then right, then far ahead, then right again, then far ahead with a call there.
+    for seen in [0, 1, 2, today, today + 30_000, today, today + 40_000, today, today - 400] {
+        book.forget(seen);
+        assert_eq!(sum(&told(&book)), 2, "on day {seen}");
+    }
+    let mut ahead = Days::default();
+    ahead.count(hour(24 * 20_000), true);
+    book.add(&version(1), &consumer(1), &ahead);
+    for seen in [today + 20_000, today] {
+        book.forget(seen);
+        assert_eq!(sum(&told(&book)), 3, "on day {seen}");
+    }
+    book.forget(today + 20_000);
+    book.forget(today + 20_001);
+    assert_eq!(sum(&told(&book)), 1, "the day after it confirms it");
+}
+
+#[test]
+fn no_clock_makes_a_count_grow_without_end() {
+    let made: Vec<Made> = (0..1000).map(|day| (1, 1, 24 * day, true)).collect();
+    let book = book(Limits::default(), &made);
+    assert_eq!(sum(&told(&book)), 60);
 }
 
 #[tokio::test(start_paused = true)]
