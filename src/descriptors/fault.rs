@@ -170,6 +170,14 @@ pub enum SchemaError {
         /// `$ref`, `$dynamicRef` or `$id`.
         keyword: &'static str,
     },
+    /// More patterns than are compiled for one schema.
+    #[error("the parameter schema has more than {limit} patterns, or more than {bytes} bytes of them")]
+    TooManyPatterns {
+        /// How many are taken.
+        limit: usize,
+        /// How long they may be in all.
+        bytes: usize,
+    },
     /// Not what JSON Schema allows.
     #[error("{path}: {reason}")]
     Invalid {

@@ -24,7 +24,11 @@ const BYTES: usize = 64 << 10;
 /// The dialect that is understood.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// Bytes that one compiled pattern may take.
-const PATTERN_BYTES: usize = 1 << 20;
+const PATTERN_BYTES: usize = 256 << 10;
+/// Patterns in one schema; each is compiled.
+const PATTERNS: usize = 100;
+/// Bytes of their text, in all.
+const PATTERN_TEXT: usize = 4 << 10;
 
 /// Judges a parameter schema: JSON Schema draft 2020-12 for an object, that refers to nothing outside itself.
 ///
@@ -46,6 +50,7 @@ pub fn check_schema(text: &str) -> Result<(), SchemaError> {
         _ => {}
     }
     local(&schema, "")?;
+    count_patterns(&schema, &mut (PATTERNS, PATTERN_TEXT))?;
     let invalid = |error: jsonschema::ValidationError<'_>, path: String| SchemaError::Invalid {
         path: shown(if path.is_empty() { "/" } else { &path }),
         reason: shown(&excerpt(&error.to_string())),
@@ -106,6 +111,25 @@ fn local(value: &Value, path: &str) -> Result<(), SchemaError> {
             let step = |(at, value): (usize, &Value)| local(value, &pointer(path, &at.to_string()));
             items.iter().enumerate().try_for_each(step)
         }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses more patterns than are compiled. What only looks like one, such as an example, is counted with them.
+fn count_patterns(value: &Value, left: &mut (usize, usize)) -> Result<(), SchemaError> {
+    let too_many = SchemaError::TooManyPatterns { limit: PATTERNS, bytes: PATTERN_TEXT };
+    let mut count = |pattern: &str| {
+        let rest = left.0.checked_sub(1).zip(left.1.checked_sub(pattern.len()));
+        rest.map(|rest| *left = rest).ok_or_else(|| too_many.clone())
+    };
+    match value {
+        Value::Object(map) => {
+            map.get("pattern").and_then(Value::as_str).map_or(Ok(()), &mut count)?;
+            let named = map.get("patternProperties").and_then(Value::as_object);
+            named.into_iter().flat_map(|named| named.keys()).try_for_each(|pattern| count(pattern))?;
+            map.values().try_for_each(|value| count_patterns(value, left))
+        }
+        Value::Array(items) => items.iter().try_for_each(|value| count_patterns(value, left)),
         _ => Ok(()),
     }
 }

@@ -1,6 +1,7 @@
 //! Parameter schemas that are taken, and what is said of others.
 
 use super::*;
+use serde_json::json;
 
 #[test]
 fn a_sound_schema_is_taken() {
@@ -33,4 +34,26 @@ fn each_fault_has_its_place() {
     let pattern = r#"{"type":"object","properties":{"a":{"pattern":"("}}}"#;
     assert!(told(pattern).starts_with("/properties/a/pattern: "), "{}", told(pattern));
     assert!(check_schema(&"[".repeat(10_000)).is_err());
+}
+
+#[test]
+fn patterns_are_counted_before_any_is_compiled() {
+    let with = |patterns: &[String]| {
+        let properties = patterns.iter().enumerate();
+        let properties = properties.map(|(at, pattern)| (format!("p{at}"), json!({ "pattern": pattern })));
+        let properties: serde_json::Map<_, _> = properties.collect();
+        check_schema(&json!({ "type": "object", "properties": properties }).to_string())
+    };
+    let too_many = Err(SchemaError::TooManyPatterns { limit: PATTERNS, bytes: PATTERN_TEXT });
+    let short = |count: usize| (0..count).map(|at| format!("^[a-z]{{1,64}}{at}$")).collect::<Vec<_>>();
+    assert_eq!(with(&short(PATTERNS)), Ok(()));
+    assert_eq!(with(&short(PATTERNS + 1)), too_many);
+    assert_eq!(with(&["a".repeat(PATTERN_TEXT)]), Ok(()));
+    assert_eq!(with(&["a".repeat(PATTERN_TEXT), "b".to_owned()]), too_many);
+    let named: serde_json::Map<_, _> = short(PATTERNS + 1).into_iter().map(|p| (p, json!({}))).collect();
+    let nested = json!({ "type": "object", "$defs": { "a": [{ "patternProperties": named }] } });
+    assert_eq!(check_schema(&nested.to_string()), too_many);
+    // A short text may still stand for a large machine.
+    let large = with(&["\\p{L}{1000}".to_owned()]).unwrap_err().to_string();
+    assert!(large.starts_with("/properties/p0/pattern: "), "{large}");
 }
