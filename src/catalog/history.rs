@@ -9,7 +9,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default)]
 pub(super) struct History {
     contracts: RedBlackTreeMapSync<VersionName, Arc<Contract>>,
-    counts: HashTrieMapSync<PlatformName, usize>,
+    /// How many of each platform, and their bytes.
+    totals: HashTrieMapSync<PlatformName, (usize, usize)>,
 }
 
 impl History {
@@ -29,8 +30,9 @@ impl History {
         higher.map(|(_, contract)| contract).take_while(|contract| is_sibling(&contract.name, name))
     }
 
-    pub(super) fn count(&self, platform: &PlatformName) -> usize {
-        self.counts.get(platform).copied().unwrap_or_default()
+    /// How many contracts of the platform, and the bytes of them.
+    pub(super) fn total(&self, platform: &PlatformName) -> (usize, usize) {
+        self.totals.get(platform).copied().unwrap_or_default()
     }
 
     /// Records a contract, unless its version has one.
@@ -39,8 +41,8 @@ impl History {
             return;
         }
         let platform = contract.name.platform.clone();
-        let count = self.count(&platform) + 1;
-        self.counts.insert_mut(platform, count);
+        let (count, bytes) = self.total(&platform);
+        self.totals.insert_mut(platform, (count + 1, bytes + contract.bytes()));
         self.contracts.insert_mut(contract.name.clone(), Arc::new(contract));
     }
 }

@@ -102,7 +102,12 @@ impl Snapshot {
 
     /// How many contracts of the platform are remembered.
     pub fn contract_count(&self, platform: &PlatformName) -> usize {
-        self.history.count(platform)
+        self.history.total(platform).0
+    }
+
+    /// Bytes of the contracts of the platform that are remembered.
+    pub fn contract_bytes(&self, platform: &PlatformName) -> usize {
+        self.history.total(platform).1
     }
 
     /// Who claims a service name, the owner first.

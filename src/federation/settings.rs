@@ -55,6 +55,8 @@ pub struct Quota {
     pub contracts: usize,
     /// Capabilities, versions and producers of a platform that manifests declare.
     pub declared: usize,
+    /// Bytes of their service names and parameter schemas.
+    pub contract_bytes: usize,
     /// Registrations of one identity in a second; renewals may be ten times as many.
     pub registrations_per_second: u32,
 }
@@ -90,6 +92,7 @@ impl Default for Quota {
             descriptor_bytes: 256 << 20,
             contracts: 20_000,
             declared: 25_000,
+            contract_bytes: 64 << 20,
             registrations_per_second: 50,
         }
     }

@@ -2,6 +2,7 @@
 
 mod claims;
 mod contracts;
+mod grants;
 mod hub;
 mod leases;
 mod machine;

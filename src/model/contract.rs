@@ -27,6 +27,16 @@ pub struct Contract {
 }
 
 impl Contract {
+    /// What its service names and its schema take up: all of it that its author may make large.
+    pub fn bytes(&self) -> usize {
+        bytes(&self.services, self.parameter_schema.as_deref())
+    }
+
+    /// What [`Contract::bytes`] would be of this version.
+    pub fn bytes_of(version: &Version) -> usize {
+        bytes(&version.services, version.parameter_schema.as_deref())
+    }
+
     /// The contract of a version that `origin` declared first.
     pub fn of(version: &Version, created: Timestamp, source: Source, origin: String) -> Self {
         Self {
@@ -40,4 +50,9 @@ impl Contract {
             origin,
         }
     }
+}
+
+fn bytes(services: &[ServiceName], schema: Option<&str>) -> usize {
+    let names: usize = services.iter().map(|name| size_of::<ServiceName>() + name.as_str().len()).sum();
+    names + schema.map_or(0, str::len)
 }

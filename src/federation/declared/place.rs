@@ -193,11 +193,9 @@ impl Draft<'_> {
     fn fits(&self, ready: &Ready) -> Result<(), Faults> {
         let (known, version) = (self.known(), &ready.version);
         let new = New { version, described: ready.described.as_ref() };
-        let platform = &version.name.platform;
-        let most = self.rules.settings.quota.contracts;
-        if self.catalog.contract(&version.name).is_none() && self.catalog.contract_count(platform) >= most {
-            let message = format!("{most} contracts of {platform} are remembered already, each for ever");
-            return refused("", "QUOTA", message);
+        let over = self.over_memory("", &version.name.platform, std::slice::from_ref(version));
+        if let Some(over) = over {
+            return Err(vec![over]);
         }
         let mut found: Faults = known.mutation("", new).into_iter().collect();
         let broken = known.breaks(&[new], |_| String::new(), &mut ready.compared.clone(), COMPARED);

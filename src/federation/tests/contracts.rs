@@ -164,6 +164,22 @@ async fn to_validate_takes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_bytes_of_contracts_are_bounded_too_also_when_nobody_serves_them() {
+    let schema = format!(r#"{{"type":"object","title":"{}"}}"#, "x".repeat(1000));
+    let wordy = |capability| Offer { parameter_schema: Some(schema.clone()), ..offer(capability, "1.0.0") };
+    let plan = || {
+        let quota = Quota { contract_bytes: 1500, ..Quota::default() };
+        Plan { settings: Settings { quota, ..Settings::default() }, ..Plan::default() }
+    };
+    let hub = Hub::start(plan());
+    hub.register(declare("a", [wordy("one")])).await.unwrap();
+    hub.registrar.deregister(&ledger(), name("a")).await.unwrap();
+    let hub = hub.restart(plan()).await;
+    assert_eq!(hub.refused(declare("a", [wordy("two")])).await, [("versions".to_owned(), "QUOTA")]);
+    hub.register(declare("a", [wordy("one"), offer("two", "1.0.0")])).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_permanent_registration_has_no_lease_and_is_live_until_it_is_taken_out() {
     let hub = Hub::new();
     let mut lasting = declare("a", [offer("ledger", "1.0.0")]);

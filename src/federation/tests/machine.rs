@@ -5,6 +5,7 @@ use crate::access::Policy;
 use crate::catalog::{Change, Snapshot};
 use crate::descriptors::{Limits, Set};
 use crate::federation::compare::{Fresh, Known};
+use crate::federation::declared::Declared;
 use crate::federation::draft::Draft;
 use crate::federation::state::State;
 use crate::federation::{Rules, Settings, judge, record};
@@ -42,10 +43,10 @@ struct Model {
     claim: Option<Timestamp>,
 }
 
-struct World {
-    rules: Rules,
-    state: State,
-    catalog: Snapshot,
+pub(super) struct World {
+    pub(super) rules: Rules,
+    pub(super) state: State,
+    pub(super) catalog: Snapshot,
     disk: BTreeMap<(&'static str, Vec<u8>), bytes::Bytes>,
     /// What would be published.
     described: Fresh,
@@ -81,13 +82,15 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let payments = platform("payments.example", &["payments"]);
         let policy = Arc::new(Policy::new([payments.clone()]));
         let descriptors = crate::descriptors::index(&Set::screen(&[], &Limits::default()).unwrap()).1;
         let rules = Rules { policy, settings: Settings::default(), configured: BTreeSet::new(), descriptors };
+        let mut state = State::default();
+        state.declared = Declared::new([payments.clone()]);
         let catalog = Snapshot::default().apply(Change::PutPlatform(payments)).unwrap();
-        let (state, disk, leases) = Default::default();
+        let (disk, leases) = Default::default();
         let (described, begun) = (Fresh::new_sync(), Instant::now());
         Self { rules, state, catalog, disk, described, leases, begun, seconds: 0 }
     }
@@ -143,7 +146,7 @@ impl World {
     }
 
     /// One draft; if the disk fails it is dropped, and nothing may have changed.
-    fn draft<T>(&mut self, fails: bool, work: impl FnOnce(&mut Draft<'_>) -> T) -> T {
+    pub(super) fn draft<T>(&mut self, fails: bool, work: impl FnOnce(&mut Draft<'_>) -> T) -> T {
         let now = self.begun + Duration::from_secs(self.seconds);
         let time = epoch() + jiff::SignedDuration::from_secs(self.seconds as i64);
         let mut draft = Draft::new(&self.rules, self.state.clone(), self.catalog.clone(), (now, time));
