@@ -1,14 +1,14 @@
 //! Reads what an unmodified server says of itself: grpc.reflection.v1, and v1alpha where that is all it has.
 
+mod files;
+
 use super::{Error, Pool};
 use crate::model::{Endpoint, Producer, ServiceName, TrustDomain};
 use crate::transport::{self, Channel, client};
 use crate::wire::pb::grpc::reflection::{v1, v1alpha};
-use bytes::Bytes;
+use files::Files;
 use http::uri::Authority;
 use prost::Message;
-use prost_types::FileDescriptorProto;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tonic::{Code, Status};
 use v1::server_reflection_request::MessageRequest as Question;
@@ -18,8 +18,8 @@ use v1::server_reflection_response::MessageResponse as Answer;
 const ROUNDS: usize = 32;
 /// Services that are looked at.
 const SERVICES: usize = 5_000;
-/// Files that are taken.
-const FILES: usize = 5_000;
+/// How much a server may say in all, as a multiple of what is kept: many repeat imports with each service.
+const REPEATED: usize = 16;
 
 /// What a server says of itself.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ pub async fn read(
         let authority = Authority::try_from(endpoint.address.to_string());
         let authority = authority.unwrap_or_else(|_| Authority::from_static("producer.invalid"));
         let channel = Channel::new(connection.clone(), authority);
-        let mut reader = Reader { channel, is_old: false, largest };
+        let mut reader = Reader { channel, is_old: false, largest, left: largest.saturating_mul(REPEATED) };
         let services = reader.services(wanted).await?;
         let descriptor_set = reader.files(&services).await?;
         Ok(Described { services, descriptor_set, connection })
@@ -93,15 +93,22 @@ pub async fn read(
 struct Reader {
     channel: Channel,
     is_old: bool,
+    /// Bytes of one answer, and of all that is kept.
     largest: usize,
+    /// Bytes that the server may still say.
+    left: usize,
 }
 
 impl Reader {
     /// The names of what is served and wanted. A name that is none is not ours to judge: it is left out.
     async fn services(&mut self, wanted: impl Fn(&ServiceName) -> bool) -> Result<Vec<ServiceName>, Unread> {
-        let Some(Answer::ListServicesResponse(list)) =
-            self.ask(vec![Question::ListServices(String::new())]).await?.pop()
-        else {
+        let mut listed = None;
+        self.ask(vec![Question::ListServices(String::new())], |answer| {
+            listed = Some(answer);
+            Ok(())
+        })
+        .await?;
+        let Some(Answer::ListServicesResponse(list)) = listed else {
             return Err(Unread::Malformed("the list of services has no answer".to_owned()));
         };
         if list.service.len() > SERVICES {
@@ -116,114 +123,88 @@ impl Reader {
 
     /// The files of these services with all they import.
     async fn files(&mut self, services: &[ServiceName]) -> Result<Vec<u8>, Unread> {
-        let mut files = Files::default();
+        let (mut files, largest) = (Files::default(), self.largest);
         let mut questions: Vec<_> =
             services.iter().map(|service| Question::FileContainingSymbol(service.to_string())).collect();
         for _ in 0..ROUNDS {
             if questions.is_empty() {
                 break;
             }
-            for answer in self.ask(std::mem::take(&mut questions)).await? {
-                match answer {
-                    Answer::FileDescriptorResponse(found) => {
-                        found
-                            .file_descriptor_proto
-                            .into_iter()
-                            .try_for_each(|file| files.take(file, self.largest))?;
-                    }
-                    // A file that the server does not give is missing; whoever screens the set says what follows.
-                    Answer::ErrorResponse(_) => {}
-                    _ => return Err(Unread::Malformed("an answer to another question".to_owned())),
+            self.ask(questions, |answer| match answer {
+                Answer::FileDescriptorResponse(found) => {
+                    found.file_descriptor_proto.iter().try_for_each(|file| files.take(file, largest))
                 }
-            }
+                // A file that the server does not give is missing; whoever screens the set says what follows.
+                Answer::ErrorResponse(_) => Ok(()),
+                _ => Err(Unread::Malformed("an answer to another question".to_owned())),
+            })
+            .await?;
             questions = files.missing().into_iter().map(Question::FileByFilename).collect();
         }
         Ok(files.set())
     }
 
-    async fn ask(&mut self, questions: Vec<Question>) -> Result<Vec<Answer>, Unread> {
+    /// Asks, and gives each answer as it comes: none is kept but by `take`.
+    async fn ask(
+        &mut self,
+        questions: Vec<Question>,
+        mut take: impl FnMut(Answer) -> Result<(), Unread>,
+    ) -> Result<(), Unread> {
         if !self.is_old {
-            match self.ask_v1(questions.clone()).await {
-                Err(status) if status.code() == Code::Unimplemented => self.is_old = true,
-                answers => return answers.map_err(unread),
+            match self.ask_v1(questions.clone(), &mut take).await {
+                Err(Unread::NoReflection) => self.is_old = true,
+                outcome => return outcome,
             }
         }
-        self.ask_v1alpha(questions).await.map_err(unread)
+        self.ask_v1alpha(questions, &mut take).await
     }
 
-    async fn ask_v1(&self, questions: Vec<Question>) -> Result<Vec<Answer>, Status> {
+    async fn ask_v1(
+        &mut self,
+        questions: Vec<Question>,
+        take: &mut impl FnMut(Answer) -> Result<(), Unread>,
+    ) -> Result<(), Unread> {
         let mut client = v1::server_reflection_client::ServerReflectionClient::new(self.channel.clone())
             .max_decoding_message_size(self.largest);
-        let count = questions.len();
+        let mut due = questions.len();
         let questions = futures::stream::iter(questions.into_iter().map(request).collect::<Vec<_>>());
-        let mut stream = client.server_reflection_info(questions).await?.into_inner();
-        let mut answers = Vec::new();
-        while let Some(answer) = stream.message().await? {
-            answers.extend(answer.message_response);
-            enough(answers.len(), count)?;
+        let mut stream = client.server_reflection_info(questions).await.map_err(unread)?.into_inner();
+        while let Some(answer) = stream.message().await.map_err(unread)? {
+            self.count(&answer, &mut due).await?;
+            answer.message_response.map_or(Ok(()), &mut *take)?;
         }
-        Ok(answers)
-    }
-
-    /// The older version has the same messages under another package.
-    async fn ask_v1alpha(&self, questions: Vec<Question>) -> Result<Vec<Answer>, Status> {
-        let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(self.channel.clone())
-            .max_decoding_message_size(self.largest);
-        let count = questions.len();
-        let old = |question| transcode::<v1alpha::ServerReflectionRequest>(&request(question));
-        let questions = questions.into_iter().map(old).collect::<Result<Vec<_>, _>>()?;
-        let mut stream = client.server_reflection_info(futures::stream::iter(questions)).await?.into_inner();
-        let mut answers = Vec::new();
-        while let Some(answer) = stream.message().await? {
-            answers.extend(transcode::<v1::ServerReflectionResponse>(&answer)?.message_response);
-            enough(answers.len(), count)?;
-        }
-        Ok(answers)
-    }
-}
-
-/// The files that were given, each name once: the first counts.
-#[derive(Default)]
-struct Files {
-    found: BTreeMap<String, (Bytes, Vec<String>)>,
-    /// Asked for already: what is not given is not asked for again.
-    asked: std::collections::BTreeSet<String>,
-    bytes: usize,
-}
-
-impl Files {
-    fn take(&mut self, file: Bytes, largest: usize) -> Result<(), Unread> {
-        let header = FileDescriptorProto::decode(file.clone())
-            .map_err(|e| Unread::Malformed(format!("a file that cannot be decoded: {e}")))?;
-        if self.found.contains_key(header.name()) {
-            return Ok(());
-        }
-        self.bytes = self.bytes.saturating_add(file.len());
-        if self.bytes > largest {
-            return Err(Unread::TooMuch { what: "bytes of descriptors", limit: largest });
-        }
-        if self.found.len() >= FILES {
-            return Err(Unread::TooMuch { what: "files", limit: FILES });
-        }
-        let name = header.name().to_owned();
-        self.asked.insert(name.clone());
-        self.found.insert(name, (file, header.dependency));
         Ok(())
     }
 
-    /// Imports that were neither given nor asked for.
-    fn missing(&mut self) -> Vec<String> {
-        let imports: Vec<_> = self.found.values().flat_map(|(_, imports)| imports.clone()).collect();
-        imports.into_iter().filter(|name| self.asked.insert(name.clone())).collect()
+    /// The older version has the same messages under another package.
+    async fn ask_v1alpha(
+        &mut self,
+        questions: Vec<Question>,
+        take: &mut impl FnMut(Answer) -> Result<(), Unread>,
+    ) -> Result<(), Unread> {
+        let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(self.channel.clone())
+            .max_decoding_message_size(self.largest);
+        let mut due = questions.len();
+        let old = |question| transcode::<v1alpha::ServerReflectionRequest>(&request(question));
+        let questions = questions.into_iter().map(old).collect::<Result<Vec<_>, _>>()?;
+        let questions = futures::stream::iter(questions);
+        let mut stream = client.server_reflection_info(questions).await.map_err(unread)?.into_inner();
+        while let Some(answer) = stream.message().await.map_err(unread)? {
+            self.count(&answer, &mut due).await?;
+            let answer: v1::ServerReflectionResponse = transcode(&answer)?;
+            answer.message_response.map_or(Ok(()), &mut *take)?;
+        }
+        Ok(())
     }
 
-    fn set(&self) -> Vec<u8> {
-        let mut set = Vec::with_capacity(self.bytes + 8 * self.found.len());
-        for (file, _) in self.found.values() {
-            // `FileDescriptorSet.file`, from the very bytes that were given: what we do not know stays in them.
-            prost::encoding::bytes::encode(1, file, &mut set);
-        }
-        set
+    /// Counts one answer. Others have a turn before it is read: of a server that never pauses, the deadline must be seen.
+    async fn count(&mut self, answer: &impl Message, due: &mut usize) -> Result<(), Unread> {
+        let too_much = Unread::TooMuch { what: "bytes", limit: self.largest.saturating_mul(REPEATED) };
+        self.left = self.left.checked_sub(answer.encoded_len()).ok_or(too_much)?;
+        let more = || Unread::Malformed("more answers than questions".to_owned());
+        *due = due.checked_sub(1).ok_or_else(more)?;
+        tokio::task::yield_now().await;
+        Ok(())
     }
 }
 
@@ -231,12 +212,8 @@ fn request(question: Question) -> v1::ServerReflectionRequest {
     v1::ServerReflectionRequest { host: String::new(), message_request: Some(question) }
 }
 
-fn enough(answers: usize, questions: usize) -> Result<(), Status> {
-    if answers > questions { Err(Status::internal("more answers than questions")) } else { Ok(()) }
-}
-
-fn transcode<T: Message + Default>(message: &impl Message) -> Result<T, Status> {
-    T::decode(message.encode_to_vec().as_slice()).map_err(|error| Status::internal(error.to_string()))
+fn transcode<T: Message + Default>(message: &impl Message) -> Result<T, Unread> {
+    T::decode(message.encode_to_vec().as_slice()).map_err(|error| Unread::Malformed(error.to_string()))
 }
 
 /// What an error of the server means; its words are cut and in quotes: they go onto other people's screens.
