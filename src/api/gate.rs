@@ -35,7 +35,7 @@ const ROWS: [(&str, &str, Audience); 31] = [
     ("portolan.catalog.v1.CatalogService", "WatchCatalog", Everyone),
     ("portolan.manifest.v1.ManifestService", "ApplyManifests", Declarers),
     ("portolan.manifest.v1.ManifestService", "ExportManifests", Declarers),
-    ("portolan.registry.v1.RegistryService", "DeregisterProducer", Platforms),
+    ("portolan.registry.v1.RegistryService", "DeregisterProducer", Declarers),
     ("portolan.registry.v1.RegistryService", "RegisterProducer", Platforms),
     ("portolan.registry.v1.RegistryService", "RenewLease", Platforms),
     ("portolan.report.v1.ReportService", "GetConsumerReport", Everyone),

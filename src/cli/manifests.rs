@@ -7,7 +7,7 @@ use crate::cli::output::clean;
 use crate::client::pb::portolan::manifest::v1 as pb;
 use crate::client::{Channel, manifest as wire};
 use crate::manifest::{self, Directory, Faults, Resource};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use pb::manifest_service_client::ManifestServiceClient;
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -49,6 +49,12 @@ impl Source {
                 faults,
                 is_directory: true,
             });
+        }
+        if self.path != Path::new("-") && !self.path.exists() {
+            bail!(
+                "{} does not exist: give a file or a directory of manifests, or - for standard input",
+                self.path.display()
+            );
         }
         let read = if self.path == Path::new("-") {
             let mut text = Vec::new();

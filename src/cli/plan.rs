@@ -10,7 +10,7 @@ const EXAMPLES: &str = "\
 Examples:
   portolan plan -f manifests/ --profile operator
   portolan plan -f manifests/ -o json | jq '.changes[] | select(.action == \"ACTION_DELETE\")'
-  portolan export --profile operator | portolan plan -f - --profile operator
+  portolan export --profile operator -o running/ && portolan plan -f running/ --profile operator
 
 One line for each change: + is new, ~ differs, - goes, ! is refused; below it its fields, its faults, and the consumers of the
 last 30 days that it affects.

@@ -205,8 +205,9 @@ impl Case<'_> {
             );
         }
         let is_line = longest <= LINE;
-        if text.chars().any(|c| c.is_control() && (is_line || !matches!(c, '\n' | '\t'))) {
-            self.refuse(path, "CONTROL_CHARACTER", "control characters are not allowed here");
+        let is_bad = |c: char| is_invisible(c) || (c.is_control() && (is_line || !matches!(c, '\n' | '\t')));
+        if text.chars().any(is_bad) {
+            self.refuse(path, "CONTROL_CHARACTER", "control and invisible characters are not allowed here");
         }
     }
 
@@ -287,4 +288,9 @@ impl Case<'_> {
         self.limit("versions", offers.len(), quota.versions, "versions of one producer")
             && self.limit("versions", services, quota.services_in_all, "services of one producer")
     }
+}
+
+/// Characters that show nothing, or turn the direction of what is shown (Unicode TR36): they forge what people read.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

@@ -120,7 +120,11 @@ impl Eyes<'_> {
 
     fn producer(&self, status: &ProducerStatus) -> pb::StatusExplanation {
         let record = self.view.catalog.producer(&status.name);
-        let evidence = record.map(|producer| self.evidence(producer)).unwrap_or_default();
+        let mut evidence = record.map(|producer| self.evidence(producer)).unwrap_or_default();
+        let name = status.name.to_string();
+        let drifts = self.view.drifts.iter().filter(|drift| drift.subject == name);
+        evidence
+            .extend(drifts.map(|drift| format!("drift: {}: {}", drift.reason, drift.message)).take(LINES));
         let rule = match status.condition.reason {
             "LEASE_EXPIRED" => "its lease ended and nobody renewed it, whatever its endpoints answer",
             "LEASE_STALE" => {

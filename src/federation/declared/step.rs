@@ -8,7 +8,7 @@ use super::{Action, Changed, FieldChange, export, record};
 use crate::catalog::Change;
 use crate::federation::Error;
 use crate::federation::draft::Draft;
-use crate::model::{Clash, ClashKind, ProducerSpec, Source, Spec, Stage, VersionSpec, Violation};
+use crate::model::{Clash, ClashKind, Freshness, ProducerSpec, Source, Spec, Stage, VersionSpec, Violation};
 
 /// Why a manifest is not taken.
 pub(super) type Faults = Vec<Violation>;
@@ -69,7 +69,8 @@ impl Draft<'_> {
                 self.retell(held, proposal)?;
                 return Ok((Action::Unchanged, Vec::new(), None));
             }
-            (None, true) if self.runs_otherwise(key) => {
+            // "No changes" must change nothing: what runs so by another source stays that source's.
+            (None, true) if self.runs(key) => {
                 return Ok((Action::Unchanged, Vec::new(), export::source(&self.catalog, key)));
             }
             _ => {}
@@ -152,13 +153,13 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Whether somebody else holds the name, so that a manifest can only say the same.
-    fn runs_otherwise(&self, key: &Key) -> bool {
+    /// Whether it runs, whoever said so; a producer whose lease ended does not.
+    fn runs(&self, key: &Key) -> bool {
         match key {
             Key::Producer(name) => {
-                self.catalog.producer(name).is_some_and(|producer| producer.source != Source::Manifest)
+                self.catalog.producer(name).is_some_and(|producer| producer.freshness != Freshness::Expired)
             }
-            _ => false,
+            _ => true,
         }
     }
 
