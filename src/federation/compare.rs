@@ -3,11 +3,14 @@
 //! Caret ranges are what consumers rely on, so for 0.x a minor is what a major is above. A pre-release promises nothing:
 //! it is compared with what stands below it, and nothing is compared with it.
 
+mod advice;
+
 use super::Rules;
 use super::offer::Described;
 use crate::catalog::Snapshot;
 use crate::descriptors::{self, Set};
 use crate::model::{Contract, Digest, ServiceName, Version, VersionName, Violation};
+use advice::{advice, uncompared};
 use rpds::RedBlackTreeMapSync;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -27,6 +30,8 @@ pub(super) struct Known<'a> {
     pub(super) catalog: &'a Snapshot,
     pub(super) fresh: Fresh,
     pub(super) index: Arc<descriptors::Snapshot>,
+    /// Whether what was stored is still on its way back.
+    pub(super) is_start: bool,
 }
 
 /// A version that is declared.
@@ -56,7 +61,7 @@ pub(super) struct TooMuch;
 impl<'a> Known<'a> {
     /// What is published.
     pub(super) fn published(rules: &Rules, catalog: &'a Snapshot) -> Self {
-        Self { catalog, fresh: Fresh::new_sync(), index: rules.descriptors.snapshot() }
+        Self { catalog, fresh: Fresh::new_sync(), index: rules.descriptors.snapshot(), is_start: false }
     }
 
     /// The violation of a version under which another contract was taken, whether or not anybody serves it now.
@@ -111,6 +116,10 @@ impl<'a> Known<'a> {
                 if lower.digest() == upper.digest() || compared.contains(&pair) {
                     continue;
                 }
+                if let Some(lost) = [&lower, &upper].into_iter().find(|side| self.is_lost(side)) {
+                    found.push(Violation::new(path(*at), "NOT_COMPARABLE", uncompared(name, lost.name())));
+                    continue;
+                }
                 let (old, next) = (self.set(&lower), self.set(&upper));
                 let cost = [&old, &next].into_iter().flatten().map(Set::size).sum();
                 *budget = budget.checked_sub(cost).ok_or(TooMuch)?;
@@ -135,7 +144,7 @@ impl<'a> Known<'a> {
         fresh: &BTreeMap<&VersionName, (usize, New<'s>)>,
     ) -> Vec<Side<'s>> {
         let known = self.catalog.contracts_below(name).map(Side::Known);
-        let known = first(known.filter(|side| self.is_comparable(side)), name);
+        let known = first(known.filter(|side| self.counts(side)), name);
         let new = fresh.range::<VersionName, _>((Unbounded, Excluded(name))).rev();
         let new = first(new.map(|(_, (_, new))| Side::New(*new)), name);
         let mut sides: Vec<_> = known.into_iter().chain(new).collect();
@@ -153,16 +162,23 @@ impl<'a> Known<'a> {
             return Vec::new();
         }
         let known = self.catalog.contracts_above(name).map(Side::Known);
-        let known = nearest(first(known.filter(|side| self.is_comparable(side)), name));
+        let known = nearest(first(known.filter(|side| self.counts(side)), name));
         let mut between = fresh.range::<VersionName, _>((Excluded(name), Unbounded)).map(|(name, _)| *name);
         let next = between.find(|other| is_release_beside(other, name));
         known.into_iter().filter(|side| next.is_none_or(|next| side.name() < next)).collect()
     }
 
-    /// Whether what its comparison needs is still here.
-    fn is_comparable(&self, side: &Side<'_>) -> bool {
-        let name = side.name();
-        !side.is_described() || self.fresh.contains_key(name) || self.index.has(name)
+    /// Whether its descriptors are no longer kept, so that nothing can be compared with it.
+    fn is_lost(&self, side: &Side<'_>) -> bool {
+        let Side::Known(contract) = side else { return false };
+        let name = &contract.name;
+        contract.descriptors.is_some() && !self.fresh.contains_key(name) && !self.index.has(name)
+    }
+
+    /// Whether it is compared with. At the start not all descriptors are back when the configuration is judged; that is
+    /// compared with those that are.
+    fn counts(&self, side: &Side<'_>) -> bool {
+        !self.is_start || !self.is_lost(side)
     }
 
     fn set(&self, side: &Side<'_>) -> Option<Set> {
@@ -275,37 +291,4 @@ pub(super) fn is_beside(a: &VersionName, b: &VersionName) -> bool {
 
 fn is_release_beside(other: &VersionName, name: &VersionName) -> bool {
     other.version.pre.is_empty() && is_beside(other, name)
-}
-
-/// What it was compared with, and what to do.
-fn advice(name: &VersionName, lower: &VersionName, upper: &VersionName) -> String {
-    let next = match &name.version {
-        version if version.major > 0 => format!("{}.0.0", version.major + 1),
-        version => format!("0.{}.0", version.minor + 1),
-    };
-    let other = if name == upper { lower } else { upper };
-    format!(
-        " (between {} and {}, which was registered); what breaks consumers begins a new major: {next}",
-        name.version, other.version
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_version_carries_no_pairs_of_others() {
-        let version = |patch: u64| {
-            let name = format!("platforms/a.example/capabilities/x/versions/1.0.{patch}");
-            VersionName::parse(&name).unwrap()
-        };
-        let pairs: HashSet<Pair> = (0..1000).map(|at| (version(at), version(at + 1))).collect();
-        let own = by_version(pairs);
-        assert_eq!(own.len(), 1001);
-        assert!(
-            own.iter().all(|(name, own)| own.len() <= 2 && own.iter().all(|p| p.0 == *name || p.1 == *name))
-        );
-        assert_eq!(own[&version(7)].len(), 2);
-    }
 }

@@ -55,7 +55,7 @@ pub struct Quota {
     pub contracts: usize,
     /// Capabilities, versions and producers of a platform that manifests declare.
     pub declared: usize,
-    /// Bytes of their service names and parameter schemas.
+    /// Bytes of service names and parameter schemas of the contracts of a platform that are remembered.
     pub contract_bytes: usize,
     /// Registrations of one identity in a second; renewals may be ten times as many.
     pub registrations_per_second: u32,

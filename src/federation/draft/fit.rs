@@ -102,6 +102,6 @@ impl Draft<'_> {
     /// What stands at this moment.
     pub(in crate::federation) fn known(&self) -> Known<'_> {
         let index = self.rules.descriptors.snapshot();
-        Known { catalog: &self.catalog, fresh: self.described.clone(), index }
+        Known { catalog: &self.catalog, fresh: self.described.clone(), index, is_start: self.is_start }
     }
 }

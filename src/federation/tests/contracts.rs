@@ -113,6 +113,25 @@ async fn what_is_compared_is_kept_though_nobody_serves_it_and_no_more_than_that(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_late_patch_is_not_taken_uncompared_when_what_it_follows_is_let_go() {
+    let hub = Hub::new();
+    let both = &["Get", "Put"];
+    hub.register(declare("a", [described("1.0.0", both)])).await.unwrap();
+    hub.register(declare("a", [described("1.1.0", &["Get", "Put", "Sum"])])).await.unwrap();
+    let hub = hub.restart(Plan::default()).await;
+    for methods in [&["Get"][..], &["Get", "Put", "Sum"]] {
+        let late = declare("b", [described("1.0.1", methods)]);
+        assert_eq!(hub.refused(late.clone()).await, [("versions[0]".to_owned(), "NOT_COMPARABLE")]);
+        let told = messages(&hub, late).await.remove(0);
+        assert!(told.contains("declare 1.0.0 again beside it"), "{told}");
+    }
+    let narrower = declare("b", [described("1.0.0", both), described("1.0.1", &["Get"])]);
+    assert_eq!(hub.refused(narrower).await, [("versions[1]".to_owned(), "INCOMPATIBLE")]);
+    let fitting = described("1.0.1", &["Get", "Put", "Sum"]);
+    hub.register(declare("b", [described("1.0.0", both), fitting])).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_narrower_parameter_schema_breaks_and_a_bad_one_is_refused() {
     let hub = Hub::new();
     let schema = |maximum: u32| {

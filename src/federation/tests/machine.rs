@@ -112,7 +112,8 @@ impl World {
                 let expected = model.takes(&versions);
                 let registration = self.registration(*producer, &versions);
                 let index = self.rules.descriptors.snapshot();
-                let known = Known { catalog: &self.catalog, fresh: self.described.clone(), index };
+                let known =
+                    Known { catalog: &self.catalog, fresh: self.described.clone(), index, is_start: false };
                 let judged = judge::registration(&self.rules, &ledger(), registration, &known);
                 let Ok(declaration) = judged else {
                     assert!(!expected, "refused without reason");
@@ -249,19 +250,21 @@ impl World {
 }
 
 impl Model {
-    /// Whether a declaration fits to all that was ever taken, as far as that is still described.
+    /// Whether a declaration fits to all that was ever taken; with what is no longer described, only the same does.
     fn takes(&self, versions: &BTreeMap<usize, bool>) -> bool {
         if versions.iter().any(|(id, content)| self.history.get(id).is_some_and(|known| known != content)) {
             return false;
         }
         let newest = self.history.last_key_value().map(|(id, _)| *id);
-        let comparable = self.served().chain(newest).map(|id| (id, self.history[&id]));
-        let all: BTreeMap<_, _> =
-            comparable.chain(versions.iter().map(|(id, content)| (*id, *content))).collect();
+        let described: BTreeSet<_> = self.served().chain(newest).chain(versions.keys().copied()).collect();
+        let all: BTreeMap<_, _> = self.history.iter().chain(versions).map(|(id, c)| (*id, *c)).collect();
         let pairs: Vec<_> = all.iter().zip(all.iter().skip(1)).collect();
         let is_new = |id: &usize| !self.history.contains_key(id);
-        // A method that a lower version has is missing in the higher.
-        !pairs.iter().any(|((a, low), (b, high))| **low && !**high && (is_new(a) || is_new(b)))
+        // A method that a lower version has is missing in the higher, or nobody knows any more.
+        let is_bad = |a, b, low: bool| low || !described.contains(a) || !described.contains(b);
+        !pairs
+            .iter()
+            .any(|((a, low), (b, high))| (is_new(a) || is_new(b)) && low != high && is_bad(*a, *b, **low))
     }
 
     fn served(&self) -> impl Iterator<Item = usize> {
