@@ -208,7 +208,8 @@ impl Snapshot {
         producer.versions.sort();
         let old = entry.producers.get(&producer.name.producer).cloned();
         let before = old.as_ref().map(|old| old.versions.clone()).unwrap_or_default();
-        let dropped: Vec<_> = before.into_iter().filter(|name| !producer.versions.contains(name)).collect();
+        let dropped: Vec<_> =
+            before.into_iter().filter(|name| producer.versions.binary_search(name).is_err()).collect();
 
         self.touch(Before::Producer(producer.name.clone(), old));
         let producer = self.keep_producer(producer);

@@ -1,7 +1,7 @@
 //! Who may be called by a bare service name: the owner, and those who claim it too.
 
 use super::Offering;
-use crate::model::{OverrideSpec, Platform, PlatformName, ServiceName, Source, VersionName};
+use crate::model::{OverrideSpec, Platform, PlatformName, ServiceName, Source};
 use jiff::Timestamp;
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub struct Claim {
     pub offerings: Vec<Arc<Offering>>,
     /// How many of them carry a traffic weight: kept here, so that a call need not look at each to know.
     pub weighted: usize,
+    /// How many of them a producer of the configuration serves.
+    configured: usize,
     /// The length of the granted prefix that covers the name.
     prefix: usize,
     /// Whether `since` was recorded, so that no producer's times move it.
@@ -109,12 +111,12 @@ impl Claims {
         self.claims.is_empty()
     }
 
-    /// Puts `new` in the place of the offering called `name`, as a claim of `platform`.
+    /// Puts `new` in the place of `old`, as a claim of `platform`.
     pub(super) fn replace(
         &mut self,
         platform: &Platform,
         service: &ServiceName,
-        name: &VersionName,
+        old: Option<&Arc<Offering>>,
         new: Option<Arc<Offering>>,
     ) {
         let place = match self.claims.iter().position(|claim| claim.platform == platform.name) {
@@ -127,6 +129,7 @@ impl Claims {
                     since,
                     offerings: Vec::new(),
                     weighted: 0,
+                    configured: 0,
                     prefix,
                     recorded: false,
                 });
@@ -137,13 +140,12 @@ impl Claims {
         if let Some(new) = new.as_ref().filter(|_| !claim.recorded) {
             claim.since = new.since().min(claim.since);
         }
-        let offerings = &mut claim.offerings;
-        offerings.retain(|offering| offering.version.name != *name);
-        if let Some(new) = new {
-            let at = offerings.partition_point(|o| o.version.routing_order(&new.version).is_lt());
-            offerings.insert(at, new);
+        if let Some(old) = old {
+            claim.take_out(old);
         }
-        claim.weighted = claim.offerings.iter().filter(|o| o.version.traffic_weight.is_some()).count();
+        if let Some(new) = new {
+            claim.put_in(new);
+        }
         self.claims.retain(|claim| !claim.offerings.is_empty());
         self.sort();
     }
@@ -163,9 +165,29 @@ impl Claims {
 impl Claim {
     /// Whether the operator's configuration lists it: that is older than anybody's word, whenever the broker began.
     pub fn is_configured(&self) -> bool {
-        let mut producers = self.offerings.iter().flat_map(|offering| &offering.producers);
-        producers.any(|producer| producer.source == Source::Configuration)
+        self.configured > 0
     }
+
+    fn put_in(&mut self, new: Arc<Offering>) {
+        self.weighted += usize::from(new.version.traffic_weight.is_some());
+        self.configured += usize::from(is_configured(&new));
+        let at = self.offerings.partition_point(|o| o.version.routing_order(&new.version).is_lt());
+        self.offerings.insert(at, new);
+    }
+
+    fn take_out(&mut self, old: &Offering) {
+        // By the order of what stands there: what is said of a version moves it.
+        let place = self.offerings.binary_search_by(|o| o.version.routing_order(&old.version));
+        if let Ok(place) = place {
+            let gone = self.offerings.remove(place);
+            self.weighted -= usize::from(gone.version.traffic_weight.is_some());
+            self.configured -= usize::from(is_configured(&gone));
+        }
+    }
+}
+
+fn is_configured(offering: &Offering) -> bool {
+    offering.producers.iter().any(|producer| producer.source == Source::Configuration)
 }
 
 fn longest_prefix(platform: &Platform, service: &ServiceName) -> usize {

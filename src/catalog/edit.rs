@@ -1,7 +1,7 @@
 //! The edits that keep producers, versions and claims in agreement.
 
 use super::log::Before;
-use super::{CapabilityEntry, Claims, Offering, PlatformEntry, Snapshot};
+use super::{Claims, Offering, PlatformEntry, Snapshot};
 use crate::model::{CapabilityName, Platform, Producer, ServiceName, VersionName};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,11 +38,9 @@ impl Snapshot {
         edit: impl FnOnce(Option<Offering>) -> Option<Offering>,
     ) {
         let Some(entry) = self.platforms.get(&name.platform) else { return };
-        let mut entry = PlatformEntry::clone(entry);
-        let mut capability =
-            entry.capabilities.get(&name.capability).map(|c| CapabilityEntry::clone(c)).unwrap_or_default();
-        let place = capability.offerings.iter().position(|o| o.version.name.version == name.version);
-        let old = place.map(|place| capability.offerings.remove(place));
+        let capability = entry.capabilities.get(&name.capability);
+        let place = capability.map_or(Err(0), |capability| capability.place(name));
+        let old = capability.zip(place.ok()).map(|(capability, place)| capability.offerings[place].clone());
 
         let new = edit(old.as_deref().cloned()).and_then(Offering::settled).map(Arc::new);
         let reads_alike = match (&old, &new) {
@@ -52,19 +50,34 @@ impl Snapshot {
         if !reads_alike {
             self.touch(Before::Version(name.clone(), old.clone()));
         }
-        if let Some(new) = &new {
-            let at = capability.offerings.partition_point(|o| o.version.name.version > name.version);
-            capability.offerings.insert(at, new.clone());
-        }
-        if capability.offerings.is_empty() {
-            entry.capabilities.remove_mut(&name.capability);
-        } else {
-            entry.capabilities.insert_mut(name.capability.clone(), Arc::new(capability));
-        }
-        let platform = entry.platform.clone();
-        self.platforms.insert_mut(name.platform.clone(), Arc::new(entry));
+        let Some(platform) = self.put_offering(name, place, new.as_ref()) else { return };
         self.index_needs(name, old.as_deref(), new.as_deref());
-        self.index(&platform, name, old, new);
+        self.index(&platform, old, new);
+    }
+
+    /// Puts an offering where it stands, or takes it out. What no other snapshot holds is changed where it is, so that the
+    /// second version of one change does not copy its capability once more.
+    fn put_offering(
+        &mut self,
+        name: &VersionName,
+        place: Result<usize, usize>,
+        new: Option<&Arc<Offering>>,
+    ) -> Option<Arc<Platform>> {
+        let entry = Arc::make_mut(self.platforms.get_mut(&name.platform)?);
+        if !entry.capabilities.contains_key(&name.capability) {
+            entry.capabilities.insert_mut(name.capability.clone(), Arc::default());
+        }
+        let offerings = &mut Arc::make_mut(entry.capabilities.get_mut(&name.capability)?).offerings;
+        match (place, new) {
+            (Ok(place), Some(new)) => offerings[place] = new.clone(),
+            (Err(place), Some(new)) => offerings.insert(place, new.clone()),
+            (Ok(place), None) => drop(offerings.remove(place)),
+            (Err(_), None) => {}
+        }
+        if offerings.is_empty() {
+            entry.capabilities.remove_mut(&name.capability);
+        }
+        Some(entry.platform.clone())
     }
 
     /// Keeps who needs what; versions that need nothing cost nothing.
@@ -92,18 +105,12 @@ impl Snapshot {
         }
     }
 
-    fn index(
-        &mut self,
-        platform: &Platform,
-        name: &VersionName,
-        old: Option<Arc<Offering>>,
-        new: Option<Arc<Offering>>,
-    ) {
+    fn index(&mut self, platform: &Platform, old: Option<Arc<Offering>>, new: Option<Arc<Offering>>) {
         let services: BTreeSet<_> =
             old.iter().chain(&new).flat_map(|o| o.version.services.iter().cloned()).collect();
         for service in services {
             let holds = new.as_ref().filter(|new| new.version.services.contains(&service)).cloned();
-            self.edit_claims(&service, |claims| claims.replace(platform, &service, name, holds));
+            self.edit_claims(&service, |claims| claims.replace(platform, &service, old.as_ref(), holds));
         }
     }
 

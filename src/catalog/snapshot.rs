@@ -46,6 +46,13 @@ pub struct CapabilityEntry {
     pub offerings: Vec<Arc<Offering>>,
 }
 
+impl CapabilityEntry {
+    /// Where the version stands, or would stand.
+    pub(super) fn place(&self, name: &VersionName) -> Result<usize, usize> {
+        self.offerings.binary_search_by(|offering| name.version.cmp(&offering.version.name.version))
+    }
+}
+
 impl Snapshot {
     /// Rises with each change that a reader could care about; a renewed lease alone does not raise it.
     pub fn revision(&self) -> u64 {
@@ -77,7 +84,7 @@ impl Snapshot {
     /// The version of that name, with its producers.
     pub fn offering(&self, name: &VersionName) -> Option<&Arc<Offering>> {
         let capability = self.platforms.get(&name.platform)?.capabilities.get(&name.capability)?;
-        capability.offerings.iter().find(|offering| offering.version.name.version == name.version)
+        capability.place(name).ok().map(|place| &capability.offerings[place])
     }
 
     /// The producer of that name.
