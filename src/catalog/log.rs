@@ -1,7 +1,7 @@
 //! What the last changes touched, and how it was before them: where a watcher goes on without having kept anything.
 
 use super::{Offering, Snapshot};
-use crate::model::{Platform, PlatformName, Producer, ProducerName, VersionName};
+use crate::model::{Platform, PlatformName, Producer, ProducerName, Requirement, Version, VersionName};
 use rpds::ListSync;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -114,15 +114,45 @@ impl Log {
 impl Before {
     /// About how much it holds on to, if nothing else does.
     fn bytes(&self) -> usize {
-        let of_version = |offering: &Arc<Offering>| {
-            let version = &offering.version;
-            let schema = version.parameter_schema.as_ref().map_or(0, |schema| schema.len());
-            let seen_by: usize = version.visibility.platforms.iter().map(|name| name.as_str().len()).sum();
-            schema + version.description.len() + seen_by
-        };
         match self {
-            Self::Version(_, Some(offering)) => of_version(offering),
-            Self::Platform(..) | Self::Version(..) | Self::Producer(..) => 0,
+            Self::Version(_, Some(offering)) => {
+                let beneath = offering.beneath.iter().map(|statement| of_version(&statement.version));
+                of_version(&offering.version) + beneath.sum::<usize>()
+            }
+            Self::Platform(_, Some(platform)) => {
+                let prefixes = platform.service_prefixes.iter().map(|prefix| text(prefix.as_str()));
+                platform.display_name.len() + prefixes.sum::<usize>()
+            }
+            Self::Producer(_, Some(producer)) => {
+                let endpoints =
+                    producer.endpoints.iter().map(|endpoint| size_of_val(endpoint) + endpoint.locality.len());
+                endpoints.sum::<usize>() + producer.versions.len() * size_of::<VersionName>()
+            }
+            Self::Platform(_, None) | Self::Version(_, None) | Self::Producer(_, None) => 0,
         }
     }
+}
+
+fn of_version(version: &Version) -> usize {
+    let facts = &version.facts;
+    let schema = version.parameter_schema.as_ref().map_or(0, |schema| schema.len());
+    let words = [&version.description, &version.owner, &version.contact];
+    let more = [&facts.on_call, &facts.support_tier, &facts.cost_unit];
+    let texts = words.into_iter().chain(more).map(String::len).sum::<usize>();
+    let services = version.services.iter().map(|service| text(service.as_str()));
+    let seen_by = version.visibility.platforms.iter().map(|name| text(name.as_str()));
+    let labels = facts.labels.iter().map(|(key, value)| text(key) + text(value));
+    let obligations = facts.obligations.iter().map(|obligation| text(obligation));
+    let needs = facts.depends_on.iter().chain(&facts.prerequisites).map(of_need);
+    let lists = services.chain(seen_by).chain(labels).chain(obligations).chain(needs);
+    schema + texts + lists.sum::<usize>()
+}
+
+fn of_need(need: &Requirement) -> usize {
+    size_of_val(need) + size_of_val(need.range.comparators.as_slice())
+}
+
+/// A text in a list, with its place there.
+fn text(text: &str) -> usize {
+    size_of::<String>() + text.len()
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What somebody knows who reads all of a catalogue.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -166,4 +167,40 @@ fn large_old_states_are_forgotten_sooner() {
     }
     assert!(matches!(snapshot.since(0), Since::TooOld));
     assert!(matches!(snapshot.since(snapshot.revision() - 8), Since::Delta(_)));
+}
+
+#[test]
+fn everything_that_an_old_state_holds_counts() {
+    let long = "x".repeat(1 << 20);
+    let label = Facts { labels: [("k".to_owned(), long.clone())].into(), ..Facts::default() };
+    let obligation = Facts { obligations: vec![long], ..Facts::default() };
+    let need = Requirement {
+        capability: CapabilityName::parse("platforms/a.example/capabilities/x").unwrap(),
+        range: "^1".parse().unwrap(),
+    };
+    let needs = Facts { depends_on: vec![need; 1 << 14], ..Facts::default() };
+    let service = |n| ServiceName::parse(&format!("acme.S{n}")).unwrap();
+    let services: Vec<_> = (0..1 << 15).map(service).collect();
+    let one = || stable("a.example", "1.0.0");
+    for version in [
+        Version { facts: label.shared(), ..one() },
+        Version { facts: obligation.shared(), ..one() },
+        Version { facts: needs.shared(), ..one() },
+        Version { services, ..one() },
+    ] {
+        let offering = Offering {
+            version: Arc::new(version),
+            source: Source::Manifest,
+            producers: vec![],
+            declared: None,
+            beneath: vec![],
+        };
+        let mut snapshot = Snapshot::default();
+        for revision in 0..40 {
+            let before = Some(Arc::new(offering.clone()));
+            snapshot.touch(super::super::log::Before::Version(offering.version.name.clone(), before));
+            snapshot.revision = revision + 1;
+        }
+        assert!(matches!(snapshot.since(0), Since::TooOld), "{:.80?}", offering.version);
+    }
 }
