@@ -174,7 +174,8 @@ impl<'a> Search<'a> {
             return String::new();
         }
         found.truncate(self.page.size);
-        let token = |last: &I| page::pinned_token(pins.keep(moment), &last.name(), &self.query, self.caller);
+        let pin = || pins.keep(moment, &self.caller.identity.trust_domain);
+        let token = |last: &I| page::pinned_token(pin(), &last.name(), &self.query, self.caller);
         found.last().map(token).unwrap_or_default()
     }
 
