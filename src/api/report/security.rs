@@ -5,7 +5,7 @@ use super::{Certificate, pb};
 use crate::api::fault::Fault;
 use crate::api::list::List;
 use crate::api::scope::Scope;
-use crate::catalog::{Offering, PlatformEntry};
+use crate::catalog::{Claim, Offering, PlatformEntry};
 use crate::model::{Freshness, ServiceName, Stage, Validity};
 use crate::wire::time::timestamp;
 use jiff::Timestamp;
@@ -139,9 +139,15 @@ fn conflict(ground: &Ground, entry: &PlatformEntry, service: &ServiceName) -> Op
     } else {
         "calls by its bare name go to another; callers must say portolan-platform"
     };
-    let others = since.len() - 1;
-    let message =
-        format!("{service} is claimed by {others} other platform(s) too: {outcome}; see `catalog conflicts`");
+    // Whom the caller does not see it does not count either.
+    let is_seen = |claim: &&Claim| {
+        ground.inspects(&claim.platform) || claim.offerings.iter().any(|offering| ground.sees(offering))
+    };
+    let rivals = match claims.iter().filter(|claim| claim.platform != *name).filter(is_seen).count() {
+        0 => "another platform".to_owned(),
+        seen => format!("{seen} other platform(s)"),
+    };
+    let message = format!("{service} is claimed by {rivals} too: {outcome}; see `catalog conflicts`");
     let place = (name.to_string(), format!("platforms/{name}"), "CONFLICT".to_owned(), service.to_string());
     Some(Finding { place, message, time: Some(second) })
 }

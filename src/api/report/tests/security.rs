@@ -98,3 +98,26 @@ async fn certificates_that_end_are_told_to_those_they_concern() {
     // Of one platform: what is of all is not asked for.
     assert_eq!(expiring(world.security("ops.example", "platforms/a.example", 1).await.unwrap()), [producer]);
 }
+
+#[tokio::test]
+async fn rivals_that_the_caller_does_not_see_are_not_counted() {
+    let mut world = World::new();
+    let offer = |platform: &str, seen_by: &[&str]| {
+        version(&format!("platforms/{platform}/capabilities/x/versions/1.0.0"), seen_by)
+    };
+    world.offer(offer("a.example", &[]));
+    world.offer(offer("b.example", &[]));
+    world.offer(offer("c.example", &["b.example"]));
+    let told = |found: Vec<pb::SecurityFinding>| {
+        let found = found.into_iter().find(|finding| finding.rule == "CONFLICT").unwrap();
+        found.message.split(" too").next().unwrap().to_owned()
+    };
+    for (who, says) in [
+        ("a.example", "another platform"),
+        ("b.example", "1 other platform(s)"),
+        ("ops.example", "2 other platform(s)"),
+    ] {
+        let found = world.security(who, "", 100).await.unwrap();
+        assert_eq!(told(found), format!("acme.X is claimed by {says}"), "{who}");
+    }
+}
