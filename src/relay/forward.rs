@@ -215,6 +215,14 @@ impl Relay {
         route
     }
 
+    /// Why a call would not be carried now; `None` if it would.
+    pub fn refusal(&self, caller: &Arc<Caller>, service: &str, intent: &Intent) -> Option<Refusal> {
+        let snapshot = self.catalog.load();
+        let ask = self.ask(&snapshot, caller, service, intent);
+        let seen = self.observations.load();
+        director::choose(&ask, |producer, endpoint| look(&seen, producer, endpoint, &ask)).err()
+    }
+
     /// Where a call would go now, and why; at most `limit` candidates are told.
     pub fn explain(&self, caller: &Arc<Caller>, service: &str, intent: &Intent, limit: usize) -> Explanation {
         let snapshot = self.catalog.load();

@@ -72,8 +72,7 @@ impl Ground {
         if version.services.is_empty() {
             return Some("it has no services yet".to_owned());
         }
-        let refusal =
-            |service: &ServiceName| self.relay.explain(&self.caller, service.as_str(), &intent, 1).refusal;
+        let refusal = |service: &ServiceName| self.relay.refusal(&self.caller, service.as_str(), &intent);
         version.services.iter().find_map(refusal).map(|refusal| refusal.to_string())
     }
 
