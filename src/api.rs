@@ -27,6 +27,7 @@ pub mod routing;
 mod scope;
 pub mod services;
 pub mod status;
+mod turns;
 mod until;
 
 pub use connections::Connections;

@@ -11,6 +11,7 @@ mod watch;
 use super::caller::caller;
 use super::consumers::Consumers;
 use super::fault::Fault;
+use super::turns::Turns;
 use crate::access::{Caller, Policy};
 use crate::catalog::{Reader, Snapshot};
 use crate::lifecycle::Shutdown;
@@ -24,6 +25,9 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 use view::View;
 
+/// Answers made at the same time that read all of the catalogue at once.
+const AT_ONCE: usize = 4;
+
 /// The service.
 #[derive(Debug, Clone)]
 pub struct Catalog {
@@ -33,6 +37,7 @@ pub struct Catalog {
     consumers: Consumers,
     pins: Arc<Pins>,
     watches: watch::Places,
+    turns: Turns,
     shutdown: Shutdown,
 }
 
@@ -45,7 +50,8 @@ pub fn service(
     shutdown: Shutdown,
 ) -> CatalogServiceServer<Catalog> {
     let (pins, watches) = (Arc::default(), watch::Places::default());
-    let catalog = Catalog { reader, policy, board, consumers, pins, watches, shutdown };
+    let turns = Turns::new(AT_ONCE);
+    let catalog = Catalog { reader, policy, board, consumers, pins, watches, turns, shutdown };
     CatalogServiceServer::new(catalog).max_decoding_message_size(super::SMALL_MESSAGE)
 }
 
@@ -124,7 +130,9 @@ impl CatalogService for Catalog {
         request: Request<pb::ListConflictsRequest>,
     ) -> Result<Response<pb::ListConflictsResponse>, Status> {
         let caller = caller(&request)?;
-        Ok(Response::new(self.conflicts(&caller, request.get_ref())?))
+        let (catalog, asked, whose) = (self.clone(), request.into_inner(), caller.identity.clone());
+        let found = self.turns.run(&whose, move || catalog.conflicts(&caller, &asked)).await?;
+        Ok(Response::new(found))
     }
 
     async fn list_consumers(

@@ -3,6 +3,7 @@
 use super::caller::caller;
 use super::consumers::Consumers;
 use super::fault::Fault;
+use super::turns::Turns;
 use crate::access::{Caller, Policy};
 use crate::descriptors;
 use crate::federation::{Action, Authority, Changed, Options, Registrar};
@@ -15,6 +16,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
+/// Exports made at the same time: each may hold as much as a message.
+const EXPORTS: usize = 2;
+
 /// The service.
 #[derive(Debug, Clone)]
 pub struct Manifests {
@@ -23,6 +27,7 @@ pub struct Manifests {
     policy: Arc<Policy>,
     consumers: Consumers,
     largest_message: usize,
+    exports: Turns,
 }
 
 /// The service over a registrar; `largest_message` bounds a request, and what is exported at once, in bytes.
@@ -33,7 +38,8 @@ pub fn service(
     consumers: Consumers,
     largest_message: usize,
 ) -> ManifestServiceServer<Manifests> {
-    let service = Manifests { registrar, described, policy, consumers, largest_message };
+    let exports = Turns::new(EXPORTS);
+    let service = Manifests { registrar, described, policy, consumers, largest_message, exports };
     ManifestServiceServer::new(service).max_decoding_message_size(largest_message)
 }
 
@@ -66,25 +72,45 @@ impl ManifestService for Manifests {
     ) -> Result<Response<pb::ExportManifestsResponse>, Status> {
         let caller = caller(&request)?;
         let asked = platforms("platforms", &request.into_inner().platforms)?;
-        let is_meant = |platform: &PlatformName| {
-            (asked.is_empty() || asked.contains(platform)) && self.policy.may_inspect(&caller, platform)
-        };
-        let (resources, revision) = self.registrar.reader().export(&self.described.snapshot(), is_meant);
-        let resources = resources.iter().map(wire::manifest::resource).collect();
-        let response = pb::ExportManifestsResponse { resources, revision };
-        if response.encoded_len() > self.largest_message {
-            let message = format!(
-                "{} bytes of manifests are more than the {} of one answer; ask for one platform at a time",
-                response.encoded_len(),
-                self.largest_message
-            );
-            return Err(Fault::too_much("EXPORT_TOO_LARGE", message).into());
-        }
+        let (service, whose) = (self.clone(), caller.identity.clone());
+        let response = self.exports.run(&whose, move || service.export(&caller, &asked)).await?;
         Ok(Response::new(response))
     }
 }
 
 impl Manifests {
+    /// What the caller may inspect of what it asked for; no more of it is made than one answer holds.
+    fn export(
+        &self,
+        caller: &Caller,
+        asked: &BTreeSet<PlatformName>,
+    ) -> Result<pb::ExportManifestsResponse, Fault> {
+        let is_meant = |platform: &PlatformName| {
+            (asked.is_empty() || asked.contains(platform)) && self.policy.may_inspect(caller, platform)
+        };
+        let too_large = || {
+            let most = self.largest_message;
+            let message = format!(
+                "the manifests are more than the {most} bytes of one answer; export platform by platform, with `platforms`"
+            );
+            Fault::too_much("EXPORT_TOO_LARGE", message)
+        };
+        let mut bytes = 0;
+        let has_room = |resource: &Resource| {
+            bytes += wire::manifest::resource(resource).encoded_len();
+            bytes <= self.largest_message
+        };
+        let described = self.described.snapshot();
+        let exported = self.registrar.reader().export(&described, is_meant, has_room);
+        let (resources, revision) = exported.ok_or_else(too_large)?;
+        let resources = resources.iter().map(wire::manifest::resource).collect();
+        let response = pb::ExportManifestsResponse { resources, revision };
+        if response.encoded_len() > self.largest_message {
+            return Err(too_large());
+        }
+        Ok(response)
+    }
+
     fn change(&self, caller: &Caller, changed: Changed) -> pb::Change {
         let affected = self.consumers.affected(caller, &changed.loses);
         let field = |field: crate::federation::FieldChange| pb::FieldChange {

@@ -10,6 +10,7 @@ mod security;
 use super::caller::caller;
 use super::consumers::Consumers;
 use super::fault::Fault;
+use super::turns::Turns;
 use crate::access::{Caller, Policy};
 use crate::catalog;
 use crate::model::{BrokerId, TrustDomain, Validity};
@@ -21,10 +22,9 @@ use jiff::Timestamp;
 use pb::report_service_server::{ReportService, ReportServiceServer};
 use std::fmt;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
-/// Reports made at the same time; more wait. A report may read the whole catalogue.
+/// Reports made at the same time. A report may read the whole catalogue.
 const AT_ONCE: usize = 4;
 
 /// What reports are made from. Cheap to clone.
@@ -60,12 +60,12 @@ pub enum Certificate {
 #[derive(Debug, Clone)]
 pub struct Reports {
     sources: Sources,
-    slots: Arc<Semaphore>,
+    turns: Turns,
 }
 
 /// The service over its sources.
 pub fn service(sources: Sources) -> ReportServiceServer<Reports> {
-    let reports = Reports { sources, slots: Arc::new(Semaphore::new(AT_ONCE)) };
+    let reports = Reports { sources, turns: Turns::new(AT_ONCE) };
     ReportServiceServer::new(reports).max_decoding_message_size(super::SMALL_MESSAGE)
 }
 
@@ -81,16 +81,10 @@ impl Reports {
         A: Send + 'static,
     {
         let caller = caller(&request)?;
-        let lost = |_| Fault::internal("REPORT_FAILED", "the report could not be made");
-        let slot = self.slots.clone().acquire_owned().await.map_err(lost)?;
-        let ground = self.sources.ground(caller);
-        let asked = request.into_inner();
-        let made = tokio::task::spawn_blocking(move || {
-            let _slot = slot;
-            report(&ground, &asked)
-        });
-        let lost = |_| Fault::internal("REPORT_FAILED", "the report could not be made");
-        Ok(Response::new(made.await.map_err(lost)??))
+        let (sources, asked) = (self.sources.clone(), request.into_inner());
+        let whose = caller.identity.clone();
+        let made = self.turns.run(&whose, move || report(&sources.ground(caller), &asked)).await?;
+        Ok(Response::new(made))
     }
 }
 

@@ -31,7 +31,7 @@ enum What<'a> {
 }
 
 impl Catalog {
-    /// Conflicts.
+    /// Conflicts. It reads all services, and whole versions: not for a thread that carries calls.
     pub(super) fn conflicts(
         &self,
         caller: &Caller,
@@ -46,7 +46,7 @@ impl Catalog {
         found.extend(view.clashes(&platform));
         found.extend(view.statements(&platform));
         found.retain(|conflict| page.after.as_ref().is_none_or(|after| conflict.key() > *after));
-        found.sort_by_key(Found::key);
+        found.sort_by_cached_key(Found::key);
         let is_cut = found.len() > page.size;
         found.truncate(page.size);
         let last = found.last().filter(|_| is_cut);

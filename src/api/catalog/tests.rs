@@ -51,7 +51,8 @@ impl World {
         let (calls, book, _) = usage::open(vec![], Arc::new(|| Timestamp::UNIX_EPOCH));
         let consumers = Consumers::new(book, policy.clone());
         let (pins, watches, shutdown) = (Arc::default(), watch::Places::default(), Shutdown::new());
-        let catalog = Catalog { reader, policy, board, consumers, pins, watches, shutdown };
+        let turns = Turns::new(AT_ONCE);
+        let catalog = Catalog { reader, policy, board, consumers, pins, watches, turns, shutdown };
         let mut world = Self { writer, rules, seen, publisher, calls, catalog };
         for (producer, versions) in declared(sketches) {
             world.put(producer, versions);

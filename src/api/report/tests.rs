@@ -66,7 +66,7 @@ impl World {
             relay: Arc::new(relay),
             certificates: Arc::new(move || certificates.clone()),
         };
-        let reports = Reports { sources, slots: Arc::new(Semaphore::new(AT_ONCE)) };
+        let reports = Reports { sources, turns: Turns::new(AT_ONCE) };
         Self { writer, observer, publisher, calls, policy, reports }
     }
 

@@ -19,28 +19,33 @@ pub struct Reader {
 
 impl Reader {
     /// What runs of the platforms that `is_meant` names, as manifests, and the revision that was read. Ordered by
-    /// platform, kind and name.
+    /// platform, kind and name. `None` as soon as `has_room` refuses one: no more of them are made.
     pub fn export(
         &self,
         described: &descriptors::Snapshot,
         is_meant: impl Fn(&PlatformName) -> bool,
-    ) -> (Vec<Resource>, u64) {
+        mut has_room: impl FnMut(&Resource) -> bool,
+    ) -> Option<(Vec<Resource>, u64)> {
         let (declared, catalog) = (self.declared.load(), self.catalog.snapshot());
-        let mut resources: Vec<Resource> = declared
+        let standing = declared
             .iter()
             .filter(|(_, entry)| entry.stands && is_meant(entry.resource.spec.platform()))
-            .map(|(_, entry)| entry.resource.clone())
-            .collect();
-        resources.extend(undeclared(&catalog, &declared, is_meant).map(|(resource, _)| resource));
-        for resource in &mut resources {
+            .map(|(_, entry)| entry.resource.clone());
+        let others = undeclared(&catalog, &declared, &is_meant).map(|(resource, _)| resource);
+        let mut resources = Vec::new();
+        for mut resource in standing.chain(others) {
             if let Spec::Version(spec) = &mut resource.spec
                 && !spec.offer.discover
             {
                 spec.offer.descriptor_set = described.bytes(&spec.name()).unwrap_or_default();
             }
+            if !has_room(&resource) {
+                return None;
+            }
+            resources.push(resource);
         }
         resources.sort_by_cached_key(|r| (r.spec.platform().clone(), Key::of(&r.spec)));
-        (resources, catalog.revision())
+        Some((resources, catalog.revision()))
     }
 }
 

@@ -276,7 +276,8 @@ async fn what_is_exported_is_planned_without_a_change_whatever_the_source() {
     hub.register(declare("registered", [offer("ledger", "2.0.0")])).await.unwrap();
     hub.apply(payments()).await;
     hub.apply(vec![a_platform("ml.example"), a_grant("ml.example", "all", &["ml"])]).await;
-    let exported = || hub.registrar.reader().export(&hub.descriptors.snapshot(), |_| true).0;
+    let exported =
+        || hub.registrar.reader().export(&hub.descriptors.snapshot(), |_| true, |_| true).unwrap().0;
     let (platforms, grants, versions, producers) = (3, 3, 4, 3);
     assert_eq!(exported().len(), platforms + grants + versions + producers);
     let planned = hub.plan(exported()).await;
@@ -286,4 +287,22 @@ async fn what_is_exported_is_planned_without_a_change_whatever_the_source() {
     assert!(!applied.is_changed());
     let again = hub.prune(exported()).await;
     assert!(!again.is_changed() && again.revision == applied.revision, "{revision} {again:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_export_that_finds_no_room_makes_no_more() {
+    let hub = Hub::start(plan());
+    hub.apply(payments()).await;
+    let described = hub.descriptors.snapshot();
+    let mut asked = 0;
+    let exported = hub.registrar.reader().export(
+        &described,
+        |_| true,
+        |_| {
+            asked += 1;
+            asked < 2
+        },
+    );
+    assert!(exported.is_none());
+    assert_eq!(asked, 2);
 }
