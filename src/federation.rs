@@ -31,7 +31,7 @@ pub use settings::{EndpointRules, Quota, Settings, Terms};
 
 use crate::access::Policy;
 use crate::catalog;
-use crate::model::{Drift, Identity, PlatformName, ProducerName, Registration, Violation};
+use crate::model::{Drift, Identity, PlatformName, ProducerName, Registration, VersionName, Violation};
 use crate::{descriptors, store};
 use apply::{Request, Task};
 use compare::Known;
@@ -145,6 +145,8 @@ pub(crate) struct Rules {
     policy: Arc<Policy>,
     settings: Settings,
     configured: BTreeSet<ProducerName>,
+    /// Versions whose contract is stored, but cannot be read: nobody knows what they promise.
+    unreadable: BTreeSet<VersionName>,
     /// What contracts are compared with.
     descriptors: descriptors::Reader,
 }

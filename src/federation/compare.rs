@@ -12,7 +12,7 @@ use crate::descriptors::{self, Set};
 use crate::model::{Contract, Digest, ServiceName, Version, VersionName, Violation};
 use advice::{advice, uncompared};
 use rpds::RedBlackTreeMapSync;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ pub(super) struct Known<'a> {
     pub(super) index: Arc<descriptors::Snapshot>,
     /// Whether what was stored is still on its way back.
     pub(super) is_start: bool,
+    /// Versions whose contract cannot be read.
+    pub(super) unreadable: &'a BTreeSet<VersionName>,
 }
 
 /// A version that is declared.
@@ -60,13 +62,21 @@ pub(super) struct TooMuch;
 
 impl<'a> Known<'a> {
     /// What is published.
-    pub(super) fn published(rules: &Rules, catalog: &'a Snapshot) -> Self {
-        Self { catalog, fresh: Fresh::new_sync(), index: rules.descriptors.snapshot(), is_start: false }
+    pub(super) fn published(rules: &'a Rules, catalog: &'a Snapshot) -> Self {
+        let (index, unreadable) = (rules.descriptors.snapshot(), &rules.unreadable);
+        Self { catalog, fresh: Fresh::new_sync(), index, is_start: false, unreadable }
     }
 
     /// The violation of a version under which another contract was taken, whether or not anybody serves it now.
     pub(super) fn mutation(&self, path: &str, new: New<'_>) -> Option<Violation> {
         let name = &new.version.name;
+        if self.unreadable.contains(name) {
+            let message = format!(
+                "{name} was taken, but its stored contract cannot be read, so nobody can tell whether this is the \
+                 same: register a higher one, or let the operator mend the broker's store (see its log)"
+            );
+            return Some(Violation::new(path, "CONTRACT_MUTATED", message));
+        }
         let recorded = self.catalog.contract(name).map(Side::Known);
         let standing = || self.catalog.offering(name).map(|offering| Side::Standing(&offering.version));
         let first = recorded.or_else(standing).filter(|first| first.digest() != new.version.digest)?;

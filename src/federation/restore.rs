@@ -1,5 +1,6 @@
 //! The start: what the configuration declares is LIVE, what was stored is STALE until it is renewed.
 
+mod configured;
 mod memory;
 
 use super::apply::{Apply, QUEUE};
@@ -10,7 +11,7 @@ use super::limit::Limiter;
 use super::offer::Described;
 use super::record::{self, Stored};
 use super::state::State;
-use super::{Clock, Error, ROOM, Registrar, Rules, SCREENINGS, Settings, judge};
+use super::{Clock, Error, ROOM, Registrar, Rules, SCREENINGS, Settings};
 use crate::access::{self, Policy};
 use crate::catalog::{self, Change, Snapshot};
 use crate::descriptors::{self, Set};
@@ -68,19 +69,22 @@ pub fn start(ground: Ground, settings: Settings) -> Result<Registrar, Misconfigu
     let names: BTreeSet<_> = named.cloned().collect();
     let limiter = || Arc::new(Limiter::new(settings.quota.registrations_per_second));
     let (limiter, checks) = (limiter(), limiter());
-    let rules = Arc::new(Rules { policy, settings, configured: names, descriptors: descriptors.reader() });
+    let Contents { producers, descriptors: sets, contracts, claims, resources, .. } = contents;
+    let (stored, past) = (read(producers), memory::Past::read(contracts));
+    let unreadable = past.lost(&stored);
+    let index = descriptors.reader();
+    let rules = Arc::new(Rules { policy, settings, configured: names, unreadable, descriptors: index });
 
     let snapshot = Snapshot::clone(&writer.snapshot());
     let mut draft = Draft::new(&rules, State::default(), snapshot, (Instant::now(), clock()));
     draft.is_start = true;
     put_platforms(&mut draft, &rules);
-    let Contents { producers, descriptors: sets, contracts, claims, resources, .. } = contents;
     let mut manifests = declared::read(resources);
     declared::platforms(&mut draft, &mut manifests, &mut policy_writer);
     let mut sets = Sets { stored: sets, screened: HashMap::new() };
-    let stored = read(producers);
-    let unheld = memory::contracts(&mut draft, &rules, &mut sets, contracts, &stored);
-    configure(&mut draft, &rules, configured)?;
+    let bare = draft.catalog.clone();
+    let unheld = memory::contracts(&mut draft, &rules, &mut sets, past, &stored);
+    configured::put(&mut draft, &rules, bare, configured)?;
     let mut waiting = declared::resources(&mut draft, manifests, &mut sets);
     waiting.extend(restore(&mut draft, &rules, &mut sets, stored));
     draft.tell_drifts();
@@ -140,31 +144,6 @@ fn put_platforms(draft: &mut Draft<'_>, rules: &Rules) {
             draft.catalog = next;
         }
     }
-}
-
-fn configure(
-    draft: &mut Draft<'_>,
-    rules: &Rules,
-    configured: Vec<Registration>,
-) -> Result<(), Misconfigured> {
-    let mut found = Vec::new();
-    for registration in configured {
-        let name = registration.producer.clone();
-        match judge::configured(rules, registration, &draft.known()) {
-            Ok(declaration) => {
-                for warning in &declaration.warnings {
-                    tracing::warn!(producer = %name, "configured: {warning}");
-                }
-                if let Err(error) = draft.configure(&declaration) {
-                    found.push((name, Violation::new("versions", "REFUSED", error.to_string())));
-                }
-            }
-            Err(refusal) => {
-                found.extend(refusal.violations.into_iter().map(|violation| (name.clone(), violation)))
-            }
-        }
-    }
-    if found.is_empty() { Ok(()) } else { Err(Misconfigured(found)) }
 }
 
 /// Reads what was stored; what cannot be read harms only itself.

@@ -102,6 +102,7 @@ impl Draft<'_> {
     /// What stands at this moment.
     pub(in crate::federation) fn known(&self) -> Known<'_> {
         let index = self.rules.descriptors.snapshot();
-        Known { catalog: &self.catalog, fresh: self.described.clone(), index, is_start: self.is_start }
+        let (is_start, unreadable) = (self.is_start, &self.rules.unreadable);
+        Known { catalog: &self.catalog, fresh: self.described.clone(), index, is_start, unreadable }
     }
 }

@@ -91,7 +91,8 @@ impl Draft<'_> {
             }
             _ => return Vec::new(),
         };
-        let new = versions.iter().filter(|version| self.catalog.contract(&version.name).is_none());
+        let is_known = |name| self.catalog.contract(name).is_some() || self.rules.unreadable.contains(name);
+        let new = versions.iter().filter(|version| !is_known(&version.name));
         new.map(|version| Contract::of(version, self.time, source, origin.clone())).collect()
     }
 

@@ -11,32 +11,65 @@ use crate::store::Record;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The contracts that were stored.
+pub(super) struct Past {
+    known: BTreeMap<VersionName, Contract>,
+    /// Versions whose contract is there, but cannot be read. It is kept as it is.
+    unreadable: BTreeSet<VersionName>,
+}
+
+impl Past {
+    /// Reads them.
+    pub(super) fn read(records: Vec<Record>) -> Self {
+        let mut past = Self { known: BTreeMap::new(), unreadable: BTreeSet::new() };
+        for Record { key, value, .. } in records {
+            let error = match record::read_contract(&value) {
+                Ok(contract) => {
+                    past.known.insert(contract.name.clone(), contract);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let key = String::from_utf8_lossy(&key).into_owned();
+            match VersionName::parse(&key) {
+                Ok(name) => {
+                    tracing::error!(version = %name, %error, "a stored contract cannot be read; its version is \
+                        refused to all but those that hold it already");
+                    past.unreadable.insert(name);
+                }
+                Err(_) => tracing::error!(key, %error, "a stored contract cannot be read, nor whose it is"),
+            }
+        }
+        past
+    }
+
+    /// Versions whose contract cannot be read, and no stored registration tells it either.
+    pub(super) fn lost(&self, stored: &[Stored]) -> BTreeSet<VersionName> {
+        let told: BTreeSet<_> =
+            stored.iter().flat_map(|stored| &stored.versions).map(|version| &version.name).collect();
+        self.unreadable.iter().filter(|name| !told.contains(name)).cloned().collect()
+    }
+}
+
 /// Remembers every contract that was stored, and those of stored registrations that are older than this memory. Gives
 /// descriptor sets that are no longer held.
 pub(super) fn contracts(
     draft: &mut Draft<'_>,
     rules: &Rules,
     sets: &mut Sets,
-    records: Vec<Record>,
+    past: Past,
     stored: &[Stored],
 ) -> Result<Vec<Digest>, Error> {
-    let mut known: BTreeMap<VersionName, Contract> = BTreeMap::new();
-    for Record { key, value, .. } in records {
-        match record::read_contract(&value) {
-            Ok(contract) => drop(known.insert(contract.name.clone(), contract)),
-            Err(error) => {
-                let key = String::from_utf8_lossy(&key).into_owned();
-                tracing::error!(key, %error, "a stored contract cannot be read; its version may be registered anew");
-            }
-        }
-    }
+    let Past { mut known, unreadable } = past;
     for Stored { producer, versions, .. } in stored {
         for version in
             versions.iter().filter(|version| !known.contains_key(&version.name)).collect::<Vec<_>>()
         {
             let origin = producer.registrant.to_string();
             let contract = Contract::of(version, producer.created, producer.source, origin);
-            draft.writes.push(record::put_contract(&contract)?);
+            if !unreadable.contains(&version.name) {
+                draft.writes.push(record::put_contract(&contract)?);
+            }
             known.insert(version.name.clone(), contract);
         }
     }

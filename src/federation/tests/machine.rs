@@ -8,7 +8,7 @@ use crate::federation::compare::{Fresh, Known};
 use crate::federation::declared::Declared;
 use crate::federation::draft::Draft;
 use crate::federation::state::State;
-use crate::federation::{Rules, Settings, judge, record};
+use crate::federation::{Rules, judge, record};
 use crate::model::*;
 use crate::store::{self, Table};
 use jiff::Timestamp;
@@ -86,7 +86,8 @@ impl World {
         let payments = platform("payments.example", &["payments"]);
         let policy = Arc::new(Policy::new([payments.clone()]));
         let descriptors = crate::descriptors::index(&Set::screen(&[], &Limits::default()).unwrap()).1;
-        let rules = Rules { policy, settings: Settings::default(), configured: BTreeSet::new(), descriptors };
+        let (settings, configured, unreadable) = Default::default();
+        let rules = Rules { policy, settings, configured, unreadable, descriptors };
         let mut state = State::default();
         state.declared = Declared::new([payments.clone()]);
         let catalog = Snapshot::default().apply(Change::PutPlatform(payments)).unwrap();
@@ -112,8 +113,8 @@ impl World {
                 let expected = model.takes(&versions);
                 let registration = self.registration(*producer, &versions);
                 let index = self.rules.descriptors.snapshot();
-                let known =
-                    Known { catalog: &self.catalog, fresh: self.described.clone(), index, is_start: false };
+                let (fresh, unreadable) = (self.described.clone(), &self.rules.unreadable);
+                let known = Known { catalog: &self.catalog, fresh, index, is_start: false, unreadable };
                 let judged = judge::registration(&self.rules, &ledger(), registration, &known);
                 let Ok(declaration) = judged else {
                     assert!(!expected, "refused without reason");

@@ -111,3 +111,74 @@ async fn a_stored_record_that_cannot_be_read_harms_only_itself() {
     let (_, contents) = hub.contents().await;
     assert_eq!(contents.producers.len(), 3, "kept for people to look at");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_contract_that_cannot_be_read_is_refused_and_kept() {
+    let hub = Hub::new();
+    hub.register(declare("a", [offer("ledger", "1.0.0"), offer("cards", "1.0.0")])).await.unwrap();
+    hub.register(declare("b", [offer("cards", "1.0.0")])).await.unwrap();
+    hub.registrar.deregister(&ledger(), name("a")).await.unwrap();
+    let folder = hub.stop().await;
+    let (store, contents) = Store::open(folder.path(), epoch()).unwrap();
+    let spoilt = contents.contracts.into_iter().map(|record| Change::Put {
+        table: Table::Contracts,
+        key: record.key,
+        value: "not json".into(),
+    });
+    let nobodys = Change::Put { table: Table::Contracts, key: "x".into(), value: "not json".into() };
+    store.commit(spoilt.chain([nobodys]).collect()).await.unwrap();
+    store.close().await;
+
+    let hub = Hub::open(Plan::default(), folder).unwrap();
+    assert_eq!(hub.versions(), ["cards/1.0.0"]);
+    // Of the one nobody knows what it was; the other is told by who holds it.
+    let mutated = [("versions[0]".to_owned(), "CONTRACT_MUTATED")];
+    assert_eq!(hub.refused(declare("a", [offer("ledger", "1.0.0")])).await, mutated);
+    let mut other = offer("cards", "1.0.0");
+    other.descriptor_set = set("payments.cards", &["Put"]);
+    assert_eq!(hub.refused(declare("a", [other])).await, mutated);
+    hub.register(declare("a", [offer("cards", "1.0.0"), offer("ledger", "1.0.1")])).await.unwrap();
+    // A configured one is left out; the broker starts.
+    let mut fixed = declare("fixed", [offer("ledger", "1.0.0")]);
+    fixed.identity = Some("spiffe://payments.example/fixed".into());
+    let hub = hub.restart(Plan { configured: vec![fixed], ..Plan::default() }).await;
+    assert_eq!(hub.versions(), ["cards/1.0.0", "ledger/1.0.1"]);
+    let (_, contents) = hub.contents().await;
+    let kept = contents.contracts.iter().filter(|record| record.value.as_ref() == b"not json");
+    assert_eq!((kept.count(), contents.contracts.len()), (3, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_registered_does_not_keep_the_broker_from_starting() {
+    let fixed = |id: &str, version: &str, methods: &[&str]| {
+        let mut fixed = declare(id, [offer("ledger", version)]);
+        fixed.offers[0].descriptor_set = set("payments.ledger", methods);
+        fixed.identity = Some("spiffe://payments.example/fixed".into());
+        fixed
+    };
+    let hub = Hub::new();
+    hub.register(declare("a", [offer("ledger", "1.1.0")])).await.unwrap();
+    let configured = vec![
+        fixed("mutated", "1.1.0", &["Put"]),
+        fixed("broken", "1.2.0", &["Put"]),
+        fixed("good", "1.2.0", &["Get", "Put"]),
+    ];
+    let hub = hub.restart(Plan { configured, ..Plan::default() }).await;
+    assert_eq!(hub.versions(), ["ledger/1.1.0", "ledger/1.2.0"]);
+    let drifts = hub.catalog.snapshot().drifts().clone();
+    let told: Vec<_> =
+        drifts.iter().map(|drift| (drift.source, drift.subject.clone(), drift.reason)).collect();
+    let expected = [("mutated", "CONTRACT_MUTATED"), ("broken", "INCOMPATIBLE")];
+    let expected = expected.map(|(id, reason)| (Source::Configuration, name(id).to_string(), reason));
+    assert_eq!(told, expected);
+
+    // Two entries of the file that contradict each other are the operator's own fault, whatever was registered.
+    let configured = vec![fixed("one", "2.0.0", &["Get"]), fixed("two", "2.0.0", &["Put"])];
+    let folder = hub.stop().await;
+    let Err(error) = Hub::open(Plan { configured, ..Plan::default() }, folder) else { panic!("it started") };
+    assert!(error.to_string().contains("two: versions[0]"), "{error}");
+    let configured = vec![fixed("one", "3.0.0", &["Get"]), fixed("two", "3.1.0", &["Put"])];
+    let open = Hub::open(Plan { configured, ..Plan::default() }, tempfile::tempdir().unwrap());
+    let Err(error) = open else { panic!("it started") };
+    assert!(error.to_string().contains("two: versions[0]"), "{error}");
+}
