@@ -28,7 +28,13 @@ pub(super) fn put(
             Ok(declaration) => declaration,
             Err(refusal) => {
                 let index = rules.descriptors.snapshot();
-                let alone = Known { catalog: &bare, fresh: fresh.clone(), index, unreadable: &nothing };
+                let alone = Known {
+                    catalog: &bare,
+                    fresh: fresh.clone(),
+                    index,
+                    is_start: true,
+                    unreadable: &nothing,
+                };
                 match judge::configured(rules, registration, &alone) {
                     Ok(_) => drifts.push(left_out(draft, &name, &refusal)),
                     Err(_) => found.extend(refusal.violations.into_iter().map(|v| (name.clone(), v))),

@@ -10,7 +10,9 @@ use crate::model::*;
 
 fn judged(world: &World, source: Source) -> Declaration {
     let index = world.rules.descriptors.snapshot();
-    let known = Known { catalog: &world.catalog, fresh: Fresh::new_sync(), index, is_start: false };
+    let unreadable = &world.rules.unreadable;
+    let known =
+        Known { catalog: &world.catalog, fresh: Fresh::new_sync(), index, is_start: false, unreadable };
     let mut registration = declare("a", [offer("ledger", "1.0.0")]);
     registration.identity = Some(ledger().to_string());
     match source {
