@@ -39,7 +39,7 @@ fn main() {
 }
 
 async fn measure(world: &World) {
-    let hub = world.broker().with("[endpoints]\nallow = [\"127.0.0.0/8\"]").start().await;
+    let hub = world.broker().start().await;
     let mut registry =
         RegistryServiceClient::new(Consumer::connect(&world.payments, "/ledger", &hub).await.channel());
     registry.register_producer(registration(0)).await.unwrap();
