@@ -11,7 +11,7 @@ mod status;
 mod target;
 
 pub use crate::identity::{Credentials, Domain, Files, Peer, Trust};
-pub use crate::model::{Address, Identity, Subject, TrustDomain};
+pub use crate::model::{Address, Identity, Subject, TrustDomain, is_invisible};
 pub use crate::transport::{Channel, RecvBody};
 pub use crate::wire::{DESCRIPTORS, manifest, pb};
 pub use connect::{Error, connect};

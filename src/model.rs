@@ -15,6 +15,7 @@ mod network;
 mod producer;
 mod registration;
 mod resource;
+mod text;
 mod validity;
 mod version;
 mod violation;
@@ -36,6 +37,7 @@ pub use registration::{Lease, Offer, Registration};
 pub use resource::{
     CapabilitySpec, GrantSpec, OverrideSpec, PlatformSpec, ProducerSpec, Resource, Spec, VersionSpec,
 };
+pub use text::is_invisible;
 pub use validity::Validity;
 pub use version::{Platform, Slo, Stage, Version, Visibility};
 pub use violation::Violation;

@@ -65,6 +65,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stream_that_outlives_its_deadline_ends_with_the_status() {
         let endless = futures::stream::unfold(0u8, |n| async move {
+            // The clock is paused: nobody waits.
             tokio::time::sleep(Duration::from_secs(2)).await;
             Some((Ok::<_, Infallible>(Frame::data(Bytes::from(vec![n]))), n + 1))
         });

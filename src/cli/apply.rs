@@ -1,9 +1,6 @@
 //! `portolan apply`: makes what manifests declare so.
 
-use crate::cli::connection::Connection;
-use crate::cli::manifests::changes::{self, Tally};
-use crate::cli::manifests::{REFUSED, Source};
-use crate::cli::output::{self, Form};
+use crate::cli::manifests::{Exchange, REFUSED, Step};
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -25,30 +22,10 @@ Exit codes: 0 done, 3 something was refused, 1 failed, 2 wrong usage.";
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     #[command(flatten)]
-    source: Source,
-    /// Whether what a directory no longer declares is removed [default: true for a directory]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    prune: Option<bool>,
-    /// The form of the answer
-    #[arg(long, short, value_enum, default_value = "table")]
-    output: Form,
-    #[command(flatten)]
-    connection: Connection,
+    exchange: Exchange,
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let given = args.source.read()?;
-    given.tell_faults();
-    let prune = given.prunes(args.prune)?;
-    let answer = given.apply(args.connection.open().await?, prune, false).await?;
-    let tally = Tally::of(&answer, &given.faults);
-    match args.output {
-        Form::Json => output::say(format!("{:#}", changes::json(&answer, &given.faults)?))?,
-        Form::Table => {
-            let mut lines = changes::lines(&answer);
-            lines.push(tally.words(["created", "updated", "removed"]));
-            output::say(lines.join("\n"))?;
-        }
-    }
+    let tally = args.exchange.run(Step::Apply).await?;
     Ok(if tally.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
 }

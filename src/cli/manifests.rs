@@ -1,6 +1,9 @@
 //! Manifests that a command is given: a file, a directory or standard input; and what the broker says of them.
 
 pub(super) mod changes;
+mod exchange;
+
+pub(super) use exchange::{Exchange, Step};
 
 use crate::cli::call::one_line;
 use crate::cli::output::clean;

@@ -64,9 +64,7 @@ pub(super) fn show(mut table: Table) -> io::Result<()> {
 
 /// Text of others, with everything escaped that a terminal could obey.
 pub(super) fn clean(text: &str) -> String {
-    // What turns the direction of text, or shows nothing, forges what people read as well (Unicode TR36).
-    let is_invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    let is_harmless = |c: char| (!c.is_control() && !is_invisible(c)) || c == '\n' || c == '\t';
+    let is_harmless = |c: char| (!c.is_control() && !client::is_invisible(c)) || c == '\n' || c == '\t';
     text.chars()
         .map(|c| if is_harmless(c) { c.to_string() } else { c.escape_default().to_string() })
         .collect()

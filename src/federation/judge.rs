@@ -4,7 +4,9 @@ use super::Rules;
 use super::compare::{Known, New, Pair};
 use super::offer::{self, Described, Screened};
 use super::refusal::{Origin, Refusal, taken};
-use crate::model::{Endpoint, Identity, Platform, ProducerName, Registration, Source, Version, Violation};
+use crate::model::{
+    Endpoint, Identity, Platform, ProducerName, Registration, Source, Version, Violation, is_invisible,
+};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -288,9 +290,4 @@ impl Case<'_> {
         self.limit("versions", offers.len(), quota.versions, "versions of one producer")
             && self.limit("versions", services, quota.services_in_all, "services of one producer")
     }
-}
-
-/// Characters that show nothing, or turn the direction of what is shown (Unicode TR36): they forge what people read.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

@@ -2,6 +2,7 @@
 
 use super::ast::Column;
 use super::{DEEPEST, LONGEST, MOST_TERMS};
+use crate::model;
 
 /// So much of the text is shown around a fault.
 const SHOWN: usize = 72;
@@ -123,31 +124,7 @@ fn plain(c: char) -> impl Iterator<Item = char> {
 
 /// The name that was probably meant, if one is near.
 pub(super) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let wrong = wrong.to_lowercase();
-    let reach = 1 + wrong.chars().count() / 4;
-    let distances = names.into_iter().map(|name| (distance(&wrong, name), name));
-    distances
-        .filter(|(distance, _)| *distance <= reach)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
-
-/// How many letters to add, drop, change or swap until one word is the other.
-fn distance(a: &str, b: &str) -> usize {
     // What is much longer than any field is near to none, and must not cost its square.
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(QUOTED).collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = changed.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
+    let wrong: String = wrong.chars().take(QUOTED).flat_map(char::to_lowercase).collect();
+    model::nearest(&wrong, names.into_iter())
 }

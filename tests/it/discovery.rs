@@ -6,8 +6,8 @@ use portolan::wire::pb::portolan::catalog::v1::catalog_service_client::CatalogSe
 use portolan::wire::pb::portolan::catalog::v1::{
     Freshness, GetVersionRequest, ListProducersRequest, Producer, Source, Version,
 };
-use portolan::wire::pb::portolan::status::v1::WatchStatusRequest;
 use portolan::wire::pb::portolan::status::v1::status_service_client::StatusServiceClient;
+use portolan::wire::pb::portolan::status::v1::{Condition, WatchStatusRequest};
 use std::path::Path;
 use std::time::Duration;
 use tonic::Code;
@@ -63,6 +63,7 @@ impl Reader {
             if let Some(producer) = self.producer().await.filter(&wanted) {
                 return producer;
             }
+            // The broker reads another process, and nothing tells when it has.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("never as wanted: {:?}", self.producer().await)
@@ -128,6 +129,8 @@ async fn a_server_that_comes_back_with_another_contract_is_refused_under_the_sam
     let stale = reader.until(|producer| producer.freshness() == Freshness::Stale).await;
     assert_eq!(stale.versions, [VERSION]);
     assert_eq!(reader.version().await.unwrap().digest, contract.digest);
+    let told = drift(&world, &hub).await;
+    assert_eq!((told.r#type.as_str(), told.reason.as_str()), ("DRIFT", "CONTRACT_MUTATED"), "{told:?}");
 }
 
 #[tokio::test]
@@ -139,16 +142,21 @@ async fn what_a_version_names_must_be_served_and_the_rest_goes_to_the_one_that_n
     let hub = world.broker().with(&discovered(&world, &port, two)).start().await;
     let mut reader = Reader::new(&world, &hub).await;
     // Whole or not at all, as with a registration; what is wrong is a drift that its own people can read.
-    let channel = Consumer::connect(&world.data, "/reader", &hub).await.channel();
-    let mut watch =
-        StatusServiceClient::new(channel).watch_status(WatchStatusRequest {}).await.unwrap().into_inner();
-    let told = loop {
-        let status = watch.message().await.unwrap().unwrap().status.unwrap();
-        if let Some(drift) = status.platforms.iter().flat_map(|platform| &platform.conditions).next() {
-            break drift.clone();
-        }
-    };
+    let told = drift(&world, &hub).await;
     assert_eq!((told.r#type.as_str(), told.reason.as_str()), ("DRIFT", "DISCOVERY_NOT_SERVED"));
     assert!(told.message.contains("does not serve dat.ghost.v1.Ghost"), "{told:?}");
     assert_eq!(reader.producer().await, None);
+}
+
+/// The first drift that the status tells to those of the platform.
+async fn drift(world: &World, hub: &Hub) -> Condition {
+    let channel = Consumer::connect(&world.data, "/reader", &hub).await.channel();
+    let mut watch =
+        StatusServiceClient::new(channel).watch_status(WatchStatusRequest {}).await.unwrap().into_inner();
+    loop {
+        let status = watch.message().await.unwrap().unwrap().status.unwrap();
+        if let Some(drift) = status.platforms.iter().flat_map(|platform| &platform.conditions).next() {
+            return drift.clone();
+        }
+    }
 }

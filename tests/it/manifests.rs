@@ -30,6 +30,7 @@ async fn until(consumer: &Consumer, wanted: Option<&str>) {
         if is_so {
             return;
         }
+        // The system tells of a changed folder in its own time.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("never {wanted:?}")

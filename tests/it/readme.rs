@@ -62,6 +62,7 @@ async fn wait_for(port: &str) {
         if tokio::net::TcpStream::connect(format!("127.0.0.1:{port}")).await.is_ok() {
             return;
         }
+        // Another process starts: nothing here can be awaited for it.
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     panic!("the broker does not listen");

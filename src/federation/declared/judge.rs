@@ -1,24 +1,25 @@
 //! Judges manifests by themselves, off the async threads: descriptors come from strangers.
 
+mod contract;
+mod words;
+
+pub(super) use contract::merged;
+
 use super::set::{Declared, Entry, Key, Sealed, Via};
 use super::{Authority, record};
 use crate::access::Policy;
 use crate::catalog::Snapshot;
-use crate::federation::compare::{self, Known, New, Pair};
-use crate::federation::discovery::INTERVALS;
-use crate::federation::facts;
-use crate::federation::judge::{COMPARED, Case, LINE};
-use crate::federation::offer::{self, DESCRIPTION, Described, Screened};
+use crate::federation::compare::{Known, Pair};
+use crate::federation::judge::Case;
+use crate::federation::offer::{Described, Screened};
 use crate::federation::{ROOM, Rules};
 use crate::model::{
-    CapabilityName, CapabilitySpec, Digest, Facts, Identity, Offer, PlatformName, ProducerSpec, Resource,
-    ServiceName, ServicePrefix, Spec, Version, VersionName, VersionSpec, Violation,
+    CapabilityName, CapabilitySpec, Digest, Identity, PlatformName, Resource, Spec, Version, VersionName,
+    VersionSpec, Violation,
 };
+use contract::compare;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
-
-/// Prefixes of a grant.
-const PREFIXES: usize = 100;
 
 /// Manifests that were judged by themselves, ordered as they are applied.
 #[derive(Debug)]
@@ -110,38 +111,6 @@ pub(super) fn all(
     Judged { authority: judge.authority, proposals }
 }
 
-/// Compares contracts with what stands beside them and with each other; who comes later in a line is at fault.
-fn compare(known: &Known<'_>, proposals: &mut [Proposal]) {
-    let (mut places, mut new, mut compared) = (Vec::new(), Vec::new(), HashSet::new());
-    for (at, proposal) in proposals.iter().enumerate() {
-        if let Ok(Made::Version(ready)) = &proposal.made {
-            places.push(at);
-            new.push(New { version: &ready.version, described: ready.described.as_ref() });
-        }
-    }
-    let broken = known.breaks(&new, |at| places[at].to_string(), &mut compared, COMPARED);
-    let too_much = |at: &usize| {
-        let message = "these are too many large descriptor sets to compare at once; apply fewer at once";
-        Violation::new(at.to_string(), "QUOTA", message)
-    };
-    let broken = broken.unwrap_or_else(|_| places.iter().map(too_much).collect());
-    // Each gets its own: it is taken by the one task, which has no time to search all.
-    let mut own = compare::by_version(compared);
-    for place in places {
-        if let Ok(Made::Version(ready)) = &mut proposals[place].made {
-            ready.compared = own.remove(&ready.version.name).unwrap_or_default();
-        }
-    }
-    for violation in broken {
-        let Some(proposal) = violation.field.parse().ok().and_then(|at: usize| proposals.get_mut(at)) else {
-            continue;
-        };
-        let mut found = std::mem::replace(&mut proposal.made, Ok(Made::Plain)).err().unwrap_or_default();
-        found.push(Violation { field: "descriptor_set".to_owned(), ..violation });
-        proposal.made = Err(found);
-    }
-}
-
 /// Tells each capability which of its versions come with it.
 fn tell_capabilities(proposals: &mut [Proposal]) {
     let mut renewed: BTreeMap<CapabilityName, Vec<VersionName>> = BTreeMap::new();
@@ -167,32 +136,6 @@ pub(super) fn weight<'a>(resources: impl IntoIterator<Item = &'a Resource>) -> u
         })
         .sum();
     u32::try_from(bytes >> 10).unwrap_or(u32::MAX).clamp(1, ROOM)
-}
-
-/// What a version says, with what its capability says where it is silent.
-pub(super) fn merged(offer: &Offer, defaults: Option<&CapabilitySpec>) -> Offer {
-    let mut offer = offer.clone();
-    let Some(defaults) = defaults else { return offer };
-    let fill = |own: &mut String, common: &String| {
-        if own.is_empty() {
-            own.clone_from(common);
-        }
-    };
-    fill(&mut offer.description, &defaults.description);
-    fill(&mut offer.owner, &defaults.owner);
-    fill(&mut offer.contact, &defaults.contact);
-    let mut facts = Facts::clone(&offer.facts);
-    fill(&mut facts.on_call, &defaults.on_call);
-    fill(&mut facts.support_tier, &defaults.support_tier);
-    fill(&mut facts.cost_unit, &defaults.cost_unit);
-    for (label, value) in &defaults.labels {
-        facts.labels.entry(label.clone()).or_insert_with(|| value.clone());
-    }
-    offer.facts = facts.shared();
-    if !offer.visibility.everyone && offer.visibility.platforms.is_empty() {
-        offer.visibility = defaults.visibility.clone();
-    }
-    offer
 }
 
 struct Judge<'a> {
@@ -266,87 +209,6 @@ impl Judge<'_> {
         }
     }
 
-    fn version(
-        &mut self,
-        spec: &mut VersionSpec,
-        capabilities: &[CapabilitySpec],
-    ) -> Result<Made, Vec<Violation>> {
-        let bytes = std::mem::take(&mut spec.offer.descriptor_set);
-        let name = spec.name().capability_name();
-        let common = capabilities.iter().find(|common| common.name == name);
-        let defaults = common.or_else(|| self.declared.defaults(&name)).cloned();
-        let mut offer = merged(&spec.offer, defaults.as_ref());
-        let mut case = self.case(&spec.platform)?;
-        if spec.offer.discover {
-            offer::said(&mut case, "spec", &offer);
-            if !bytes.is_empty() {
-                case.refuse("spec.descriptor_set", "INCONSISTENT", "discover reads it from the producers");
-            }
-            return case.finish(|| Made::Plain);
-        }
-        offer.descriptor_set = bytes;
-        let screened = std::mem::take(&mut self.screened);
-        let mut case = Case { screened, ..self.case(&spec.platform)? };
-        let (version, described) = offer::judge(&mut case, "spec", offer);
-        let screened = std::mem::take(&mut case.screened);
-        let sealed = Sealed {
-            descriptors: version.descriptors,
-            bytes: described.as_ref().map_or(0, |described| described.bytes.len()),
-            files: described.as_ref().map(|described| described.set.files_digest()),
-            digest: version.digest,
-        };
-        let made = case.finish(|| {
-            Made::Version(Box::new(Ready { version, described, sealed, defaults, compared: HashSet::new() }))
-        });
-        self.screened = screened;
-        made
-    }
-
-    fn producer(&self, spec: &ProducerSpec) -> Result<Made, Vec<Violation>> {
-        let mut case = self.case(&spec.name.platform)?;
-        let identity = case.serving_identity(Some(&spec.identity), None);
-        case.endpoints(&spec.endpoints, !self.authority.is_operator);
-        if spec.versions.is_empty() {
-            case.refuse("versions", "REQUIRED", "say what it serves: {capability}/{version}");
-        }
-        case.limit("versions", spec.versions.len(), self.rules.settings.quota.versions, "versions");
-        if spec.discovery_interval.is_some_and(|interval| !INTERVALS.contains(&interval)) {
-            let message = format!("a contract is read again every {INTERVALS:?}");
-            case.refuse("discovery_interval", "OUT_OF_RANGE", message);
-        }
-        let mut seen = BTreeSet::new();
-        for (i, version) in spec.versions.iter().enumerate() {
-            if !seen.insert(version) {
-                case.refuse(&format!("versions[{i}]"), "DUPLICATE", "it is named above already");
-            }
-        }
-        if !case.found.is_empty() {
-            return Err(case.found);
-        }
-        identity.map(Made::Producer).ok_or(case.found)
-    }
-
-    fn words(&self, spec: &Spec) -> Result<Made, Vec<Violation>> {
-        let mut case = self.case(spec.platform())?;
-        match spec {
-            Spec::Platform(spec) => case.text("display_name", &spec.display_name, LINE),
-            Spec::Grant(spec) => prefixes(&mut case, &spec.service_prefixes),
-            Spec::Capability(spec) => common(&mut case, spec),
-            Spec::Override(spec) => {
-                case.text("reason", &spec.reason, DESCRIPTION);
-                if spec.service.is_reserved() {
-                    case.refuse(
-                        "service",
-                        "RESERVED_NAME",
-                        format!("{} belongs to no platform", spec.service),
-                    );
-                }
-            }
-            Spec::Version(_) | Spec::Producer(_) => {}
-        }
-        case.finish(|| Made::Plain)
-    }
-
     fn case(&self, platform: &PlatformName) -> Result<Case<'_>, Vec<Violation>> {
         let unknown = || vec![unknown_platform(platform)];
         let platform = self.rules.policy.platform(platform).ok_or_else(unknown)?;
@@ -372,35 +234,6 @@ impl Case<'_> {
 pub(super) fn unknown_platform(platform: &PlatformName) -> Violation {
     let message = format!("platform {platform} is neither in the configuration nor declared by a manifest");
     Violation::new("platform", "UNKNOWN_PLATFORM", message)
-}
-
-fn prefixes(case: &mut Case<'_>, prefixes: &[ServicePrefix]) {
-    if prefixes.is_empty() {
-        case.refuse("service_prefixes", "REQUIRED", "name at least one prefix");
-    }
-    case.limit("service_prefixes", prefixes.len(), PREFIXES, "prefixes of one grant");
-    for (i, prefix) in prefixes.iter().enumerate() {
-        if ServiceName::parse(prefix.as_str()).is_ok_and(|name| name.is_reserved()) {
-            let message = format!("{prefix}: grpc, google and portolan are granted to no platform");
-            case.refuse(&format!("service_prefixes[{i}]"), "RESERVED_NAME", message);
-        }
-    }
-}
-
-fn common(case: &mut Case<'_>, spec: &CapabilitySpec) {
-    case.text("description", &spec.description, DESCRIPTION);
-    let lines = [
-        ("owner", &spec.owner),
-        ("contact", &spec.contact),
-        ("on_call", &spec.on_call),
-        ("support_tier", &spec.support_tier),
-        ("cost_unit", &spec.cost_unit),
-    ];
-    for (path, text) in lines {
-        case.text(path, text, LINE);
-    }
-    facts::labels(case, "labels", &spec.labels);
-    offer::audience(case, "visibility", &spec.visibility);
 }
 
 fn capability(resource: &Resource) -> Option<&CapabilitySpec> {

@@ -77,7 +77,7 @@ async fn a_version_fits_to_its_neighbours_in_one_major() {
         let mut found = hub.refused(declare("b", [described(bad, &["Get"])])).await;
         found.dedup();
         assert_eq!(found, [incompatible(0)], "{bad}");
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        seconds(1).await;
     }
     let above = declare("b", [described("1.1.0", &["Get", "Put", "Other"])]);
     assert_eq!(hub.refused(above).await, [incompatible(0)], "1.2.0 lacks what 1.1.0 would have");
@@ -87,7 +87,7 @@ async fn a_version_fits_to_its_neighbours_in_one_major() {
     }
     let each_other = declare("b", [described("2.1.0", &["Get"]), described("2.0.0", both)]);
     assert_eq!(hub.refused(each_other).await, [incompatible(0)]);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    seconds(1).await;
     for good in ["2.0.0", "0.9.0", "0.8.0", "0.0.1", "1.0.0-rc.1"] {
         hub.register(declare("b", [described(good, &["Get"])])).await.unwrap();
     }
@@ -169,7 +169,7 @@ async fn to_validate_takes_nothing() {
     for _ in 0..100 {
         let receipt = hub.registrar.validate(&ledger(), registration.clone()).await.unwrap();
         assert_eq!((receipt.lease, receipt.revision), (None, hub.revision()));
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        seconds(1).await;
     }
     assert!(hub.versions().is_empty());
     hub.register(registration).await.unwrap();
@@ -210,14 +210,14 @@ async fn a_permanent_registration_has_no_lease_and_is_live_until_it_is_taken_out
     assert_eq!(hub.register(lasting.clone()).await.unwrap().lease, None);
     assert_eq!(hub.producer("a").unwrap().lease_expires, None);
     assert!(matches!(hub.registrar.renew(&ledger(), &leased.id).await, Err(Error::UnknownLease)));
-    tokio::time::sleep(Duration::from_secs(10_000)).await;
+    seconds(10_000).await;
     assert_eq!(hub.freshness("a"), Some(Freshness::Live));
     let hub = hub.restart(Plan::default()).await;
-    tokio::time::sleep(Duration::from_secs(10_000)).await;
+    seconds(10_000).await;
     assert_eq!(hub.freshness("a"), Some(Freshness::Live));
     let again = hub.register(declare("a", [offer("ledger", "1.0.0")])).await.unwrap();
     assert!(again.lease.is_some());
-    tokio::time::sleep(Duration::from_secs(31)).await;
+    seconds(31).await;
     assert_eq!(hub.freshness("a"), Some(Freshness::Stale), "with a lease again");
     hub.register(lasting).await.unwrap();
     hub.registrar.deregister(&ledger(), name("a")).await.unwrap();

@@ -11,6 +11,7 @@ use prost::Message;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -30,6 +31,11 @@ pub(super) struct Hub {
     /// Seconds by which the wall clock is wrong.
     pub(super) wall: Arc<AtomicI64>,
     folder: TempDir,
+}
+
+/// The paused clock moves on: leases end and rate limits fill up again, and nobody waits.
+pub(super) async fn seconds(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
 impl Default for Plan {

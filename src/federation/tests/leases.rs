@@ -4,11 +4,6 @@ use super::hub::*;
 use crate::model::*;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::sleep;
-
-async fn seconds(seconds: u64) {
-    sleep(Duration::from_secs(seconds)).await;
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_nobody_renews_ends_in_two_steps_and_can_be_revived() {

@@ -6,7 +6,6 @@ use crate::federation::{Action, Authority, Folder, Options, Outcome, Settings, U
 use crate::model::*;
 use jiff::SignedDuration;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 mod attacks;
 mod folders;
@@ -122,7 +121,7 @@ async fn what_is_declared_is_so_and_the_same_again_is_nothing() {
     assert_eq!((producer.source, producer.lease_expires), (Source::Manifest, None));
     assert!(hub.descriptors.snapshot().has(&producer.versions[0]));
 
-    tokio::time::sleep(Duration::from_secs(1000)).await;
+    seconds(1000).await;
     let again = hub.apply(payments()).await;
     assert_eq!((actions(&again), again.revision), (vec![Action::Unchanged; 3], first.revision));
     assert_eq!(hub.freshness("ledger-1"), Some(Freshness::Live), "it has no lease");
@@ -258,9 +257,9 @@ async fn an_override_ends_by_the_clock_and_stays_ended() {
     let hub = Hub::start(plan());
     let decision = an_override("payments.ledger.Api", "data.example", 100);
     hub.apply(vec![decision.clone()]).await;
-    tokio::time::sleep(Duration::from_secs(99)).await;
+    seconds(99).await;
     assert_eq!(hub.catalog.snapshot().overrides().count(), 1);
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    seconds(2).await;
     assert_eq!(hub.catalog.snapshot().overrides().count(), 0);
     assert_eq!(reasons(&hub.apply(vec![decision]).await), ["EXPIRED"]);
     let (_, contents) = hub.contents().await;

@@ -74,7 +74,7 @@ async fn each_fault_is_named_by_its_field() {
         spoil(&mut registration);
         let found = hub.refused(registration).await;
         assert!(found.contains(&(field.to_owned(), reason)), "{field} {reason}: {found:?}");
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        seconds(1).await;
     }
     assert_eq!(hub.versions(), [] as [String; 0], "nothing of a refused registration is taken");
 }

@@ -4,14 +4,13 @@ use super::hub::*;
 use crate::federation::Error;
 use crate::model::*;
 use crate::store::{Change, Store, Table};
-use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
 async fn registrations_come_back_stale_until_they_are_renewed() {
     let hub = Hub::new();
     let receipt = hub.register(declare("a", [offer("ledger", "1.0.0")])).await.unwrap();
     hub.register(declare("b", [offer("ledger", "1.0.0")])).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1000)).await;
+    seconds(1000).await;
     let before = hub.producer("a").unwrap();
 
     let hub = hub.restart(Plan::default()).await;
@@ -22,10 +21,10 @@ async fn registrations_come_back_stale_until_they_are_renewed() {
     assert!(hub.descriptors.snapshot().has(version));
     assert!(hub.catalog.snapshot().offering(version).unwrap().version.descriptors.is_some());
 
-    tokio::time::sleep(Duration::from_secs(59)).await;
+    seconds(59).await;
     assert_eq!(hub.freshness("b"), Some(Freshness::Stale), "the grace runs from the start of the process");
     hub.registrar.renew(&ledger(), &lease(&receipt).id).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    seconds(2).await;
     assert_eq!((hub.freshness("a"), hub.freshness("b")), (Some(Freshness::Live), Some(Freshness::Expired)));
 }
 

@@ -127,6 +127,6 @@ async fn a_configured_producer_wins_over_a_registration() {
     let error = hub.registrar.deregister(&ledger(), name("fixed")).await.unwrap_err();
     assert!(matches!(error, Error::Refused(found) if found[0].reason == "CONFIGURED"));
     assert_eq!(hub.producer("fixed").unwrap(), before);
-    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+    seconds(3600).await;
     assert_eq!(hub.freshness("fixed"), Some(Freshness::Live), "it has no lease to lose");
 }

@@ -4,19 +4,18 @@ use super::hub::*;
 use crate::federation::{Error, Quota, Settings};
 use crate::model::*;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
 async fn the_same_again_renews_and_changes_nothing() {
     let hub = Hub::new();
     let registration = declare("ledger-1", [offer("ledger", "1.0.0"), offer("cards", "2.0.0")]);
     let first = hub.register(registration.clone()).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(20)).await;
+    seconds(20).await;
     let mut reordered = registration;
     reordered.offers.reverse();
     let again = hub.register(reordered).await.unwrap();
     assert_eq!((again.revision, &lease(&again).id), (first.revision, &lease(&first).id));
-    tokio::time::sleep(Duration::from_secs(20)).await;
+    seconds(20).await;
     assert_eq!(hub.freshness("ledger-1"), Some(Freshness::Live), "it was renewed");
     let (_, contents) = hub.contents().await;
     assert_eq!(contents.sequence, 1, "nothing was written again");
@@ -91,9 +90,9 @@ async fn a_full_platform_lets_the_longest_expired_go() {
     let quota = Quota { producers: 2, ..Quota::default() };
     let hub = Hub::start(Plan { settings: Settings { quota, ..Settings::default() }, ..Plan::default() });
     let first = hub.register(declare("first", [offer("one", "1.0.0")])).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    seconds(1).await;
     hub.register(declare("second", [offer("two", "1.0.0")])).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(100)).await;
+    seconds(100).await;
     hub.register(declare("third", [offer("three", "1.0.0")])).await.unwrap();
     assert_eq!(hub.versions(), ["three/1.0.0", "two/1.0.0"]);
     assert!(matches!(hub.registrar.renew(&ledger(), &lease(&first).id).await, Err(Error::UnknownLease)));
@@ -110,7 +109,7 @@ async fn one_identity_that_floods_is_slowed_and_others_are_not() {
     }
     assert_eq!(refused, 100, "50 a second, 4 seconds' worth at once");
     hub.registrar.register(&other, declare("b", [offer("ledger", "1.0.0")])).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    seconds(1).await;
     hub.register(declare("a", [offer("ledger", "1.0.0")])).await.unwrap();
 }
 

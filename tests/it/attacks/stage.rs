@@ -85,6 +85,7 @@ impl Stage {
         let broker = self.hub.broker.as_ref().unwrap();
         let gone = async {
             while broker.connections().list().len() != connections {
+                // The kernel tells the broker of a closed socket in its own time.
                 sleep(Duration::from_millis(10)).await;
             }
         };
@@ -99,6 +100,7 @@ impl Neighbour {
         let before = self.calls.load(Ordering::SeqCst);
         let more = async {
             while self.calls.load(Ordering::SeqCst) < before + 3 {
+                // The neighbour calls in a task of its own, as fast as it is answered.
                 sleep(Duration::from_millis(1)).await;
             }
         };

@@ -156,6 +156,7 @@ async fn trap_1_5_no_call_queues_for_a_stream_that_nobody_has() {
     }
     let arrived = async {
         while producer.calls() < 8 {
+            // Frames are on their way through two sockets.
             sleep(Duration::from_millis(5)).await;
         }
     };
@@ -189,6 +190,7 @@ async fn trap_1_6_a_producer_that_refuses_our_certificate_is_not_up() {
                 assert_eq!(whole.unreachable, ["platforms/payments.example/producers/ledger"]);
                 return reason;
             }
+            // The prober looks by its own clock.
             sleep(Duration::from_millis(20)).await;
         }
     };
@@ -260,6 +262,7 @@ async fn trap_1_7_a_partition_is_noticed_and_after_it_calls_pass_again() {
             if !head.headers().contains_key("grpc-status") {
                 return;
             }
+            // The pool dials again after its own pause.
             sleep(Duration::from_millis(50)).await;
         }
     };
