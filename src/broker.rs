@@ -25,7 +25,7 @@ use crate::model::TrustDomain;
 use crate::relay::Relay;
 use crate::status::{Board, Prober};
 use crate::store::{self, Store};
-use crate::uplink::{Observer, Pool};
+use crate::uplink::{Observer, Peers, Pool, Rules};
 use crate::{catalog, usage, wire};
 use config::Config;
 use jiff::Timestamp;
@@ -113,8 +113,10 @@ impl Broker {
         discover(&config, &known, (&trust, &credentials), &shutdown);
         lifecycle::spawn("certificate watcher", watcher.run(shutdown.clone()));
         let (listener, connections) = edge(&config, &known, (&trust, &credentials), recorder, &shutdown);
+        let peers = Peers::new(Rules::default());
         let start = |(index, sockets)| {
-            let pool = Arc::new(Pool::new(trust.clone(), credentials.clone(), settings::outbound(&config)));
+            let (trust, credentials) = (trust.clone(), credentials.clone());
+            let pool = Arc::new(Pool::at(peers.desk(), trust, credentials, settings::outbound(&config)));
             worker::start(index, sockets, listener.clone(), pool, shutdown.clone()).map_err(Error::Worker)
         };
         let workers = sockets.into_iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;

@@ -1,19 +1,30 @@
 //! Outbound edges: ready connections to producers over mTLS, and what probing them has shown.
 //!
-//! Owns: dialling, back-off, the connections of one worker thread, what was observed of each endpoint.
+//! Owns: dialling, back-off, the connections of one worker thread, what was observed of each endpoint, what calls showed.
 //! Never: who should be called (`relay`), when to probe and what follows from it (`status`).
 //! Flow: endpoint → [`Pool::connection`] (one dial for all who wait) → lent while it has room → retired.
 
 mod dial;
 mod error;
+mod ewma;
 pub mod health;
+mod lend;
+mod meter;
 mod observations;
+mod peers;
 mod pool;
 pub mod reflection;
+mod rules;
 mod settings;
 mod slot;
+mod turn;
 
 pub use error::Error;
+pub use lend::Lent;
+pub use meter::{Meter, Tally};
 pub use observations::{Look, Observation, Observations, Observer, Seen};
+pub use peers::{Desk, Peer, Peers};
 pub use pool::Pool;
+pub use rules::{Balance, Breaker, Outliers, Rules};
 pub use settings::Settings;
+pub use turn::{Load, Turn, Verdict};

@@ -2,7 +2,7 @@
 
 use super::dial::{Dialled, Dialler};
 use super::slot::{Dial, Lent, Slot};
-use super::{Error, Settings};
+use super::{Desk, Error, Peers, Settings};
 use crate::identity::{Credentials, Trust};
 use crate::lifecycle;
 use crate::model::{Address, Endpoint, Identity, Producer, TrustDomain, Validity};
@@ -35,18 +35,29 @@ struct Key {
 }
 
 struct Shared {
+    desk: Desk,
     dialler: Dialler,
     credentials: watch::Receiver<u64>,
     slots: Mutex<HashMap<Key, Slot>>,
 }
 
 impl Pool {
-    /// An empty pool. Its connections will live on the runtime on which they are asked for.
+    /// An empty pool that counts for itself alone. Its connections will live on the runtime on which they are asked for.
     pub fn new(trust: Trust, credentials: Credentials, settings: Settings) -> Self {
+        Self::at(Peers::default().desk(), trust, credentials, settings)
+    }
+
+    /// An empty pool of the worker that counts at `desk`.
+    pub fn at(desk: Desk, trust: Trust, credentials: Credentials, settings: Settings) -> Self {
         let revision = credentials.changed();
         let dialler = Dialler { trust, credentials, settings };
-        let shared = Shared { dialler, credentials: revision, slots: Mutex::default() };
+        let shared = Shared { desk, dialler, credentials: revision, slots: Mutex::default() };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Where its calls are counted.
+    pub fn desk(&self) -> &Desk {
+        &self.shared.desk
     }
 
     /// A ready connection to `endpoint` of `producer` for consumers of `tenant`, dialled if there is none with room.
