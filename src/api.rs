@@ -13,6 +13,7 @@ pub mod fault;
 mod fixture;
 mod gate;
 pub mod health;
+mod linger;
 mod list;
 pub mod listener;
 pub mod manifest;

@@ -2,13 +2,15 @@
 
 use super::connections::{Connections, Place};
 use super::dispatch::Dispatch;
+use super::linger::Linger;
 use super::noise::Noise;
 use crate::access::Caller;
 use crate::identity::{self, Peer, Refusal, Trust};
-use crate::lifecycle::{self, Shutdown};
+use crate::lifecycle::{self, Guard, Shutdown};
 use crate::transport::server::Connection;
 use crate::transport::{Exchange, Reason, Settings};
 use crate::uplink::Pool;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,6 +23,11 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a connection that was cut may take to tell its streams so.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a drain waits for a connection on which nothing is open: our goodbye has to go there and back before what the
+/// client sent meanwhile is known.
+const ROUND_TRIP: Duration = Duration::from_secs(2);
+/// By how much the age of connections differs: they must not all come back at once.
+const JITTER: f64 = 0.1;
 /// How long accepting rests when the machine has no more file descriptors.
 const REST: Duration = Duration::from_millis(50);
 
@@ -52,6 +59,9 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// Handshakes under way at once; more wait for their turn.
     pub handshakes: usize,
+    /// After this time, give or take a tenth, a connection is told goodbye: its calls finish, and its client comes back
+    /// to whichever broker it now finds.
+    pub max_age: Duration,
 }
 
 /// Whoever is at the other end of a connection.
@@ -77,34 +87,71 @@ impl Listener {
     }
 
     /// Accepts on one socket until stopping is asked for. Each worker runs it on its own runtime, with its own pool.
+    ///
+    /// Who was connected by the system before that is served, and told goodbye at once: nobody is reset.
     pub async fn run(self: Arc<Self>, socket: TcpListener, pool: Arc<Pool>) {
+        let _working = self.shutdown.guard();
         loop {
             let accepted = tokio::select! {
                 accepted = socket.accept() => accepted,
-                () = self.shutdown.requested() => return,
+                () = self.shutdown.requested() => break,
             };
-            match accepted {
-                Ok((stream, address)) => match self.connections.admit() {
-                    Some(place) => {
-                        let serve = self.clone().serve(stream, address, place, pool.clone());
-                        lifecycle::spawn("connection", serve);
-                    }
-                    None => self.complain(address, "all connections are taken (limits.connections)"),
-                },
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    sleep(REST).await;
+            let failed = accepted.is_err();
+            self.take(accepted, &pool);
+            if failed {
+                sleep(REST).await;
+            }
+        }
+        if let Err(error) = self.take_queued(socket, &pool) {
+            tracing::warn!(%error, "cannot take the connections that wait");
+        }
+    }
+
+    /// Takes all that wait to be accepted, as the system says: the reactor may not have heard of them yet.
+    fn take_queued(self: &Arc<Self>, socket: TcpListener, pool: &Arc<Pool>) -> io::Result<()> {
+        let socket = socket.into_std()?;
+        loop {
+            match socket.accept() {
+                Ok((stream, address)) => {
+                    stream.set_nonblocking(true)?;
+                    self.take(TcpStream::from_std(stream).map(|stream| (stream, address)), pool);
                 }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
             }
         }
     }
 
-    async fn serve(self: Arc<Self>, stream: TcpStream, address: SocketAddr, place: Place, pool: Arc<Pool>) {
+    fn take(self: &Arc<Self>, accepted: io::Result<(TcpStream, SocketAddr)>, pool: &Arc<Pool>) {
+        match accepted {
+            Ok((stream, address)) => match self.connections.admit() {
+                Some(place) => {
+                    // Before the task runs: a drain must not miss it.
+                    let working = self.shutdown.guard();
+                    let serve = self.clone().serve(stream, address, place, pool.clone(), working);
+                    lifecycle::spawn("connection", serve);
+                }
+                None => self.complain(address, "all connections are taken (limits.connections)"),
+            },
+            Err(error) => tracing::warn!(%error, "cannot accept a connection"),
+        }
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        stream: TcpStream,
+        address: SocketAddr,
+        place: Place,
+        pool: Arc<Pool>,
+        working: Guard,
+    ) {
         // Small frames must not wait for more; a socket that cannot be told so works all the same.
         let _ = stream.set_nodelay(true);
+        let place = Arc::new(place);
+        let io = Linger::new(stream, place.clone());
         let greeting = async {
             let _turn = self.handshakes.acquire().await;
-            identity::accept(&self.trust, self.tls.clone(), stream).await
+            identity::accept(&self.trust, self.tls.clone(), io).await
         };
         let (io, peer) = match timeout(self.limits.handshake_timeout, greeting).await {
             Ok(Ok(greeted)) => greeted,
@@ -119,16 +166,21 @@ impl Listener {
         place.name(peer.identity.clone(), address);
         let caller = Arc::new(self.dispatch.policy.caller(peer.identity.clone()));
         let guest = Guest { caller, peer, address, cut: place.token().clone() };
-        self.drive(connection, &guest, &pool).await;
+        self.drive(connection, &guest, &pool, working).await;
     }
 
-    async fn drive<IO>(&self, mut connection: Connection<IO>, guest: &Guest, pool: &Arc<Pool>)
+    async fn drive<IO>(&self, mut connection: Connection<IO>, guest: &Guest, pool: &Arc<Pool>, working: Guard)
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
         let Guest { peer, address, cut, .. } = guest;
         let mut ends = pin!(self.trust.ends(peer));
-        let mut is_leaving = false;
+        // One timer: until its age, then, when stopping was asked for, until its goodbye must have gone there and back.
+        let mut timer =
+            pin!(sleep(self.limits.max_age.mul_f64(1.0 - JITTER + 2.0 * JITTER * fastrand::f64())));
+        let (mut is_armed, mut is_leaving) = (true, false);
+        // From the goodbye on, calls have guards of their own.
+        let mut working = Some(working);
         loop {
             tokio::select! {
                 next = connection.accept() => match next {
@@ -139,6 +191,16 @@ impl Listener {
                 () = self.shutdown.requested(), if !is_leaving => {
                     is_leaving = true;
                     connection.graceful_shutdown();
+                    timer.as_mut().reset(tokio::time::Instant::now() + ROUND_TRIP);
+                    is_armed = true;
+                }
+                () = &mut timer, if is_armed => {
+                    is_armed = false;
+                    if is_leaving {
+                        drop(working.take());
+                    } else {
+                        connection.graceful_shutdown();
+                    }
                 }
                 refusal = &mut ends => {
                     tracing::warn!(peer = %address, caller = %peer.identity, reason = %refusal, "connection cut");

@@ -38,6 +38,7 @@ pub(super) fn limits(config: &Config) -> Limits {
         connection: inbound(config),
         handshake_timeout: config.timeouts.handshake,
         handshakes: config.limits.handshakes,
+        max_age: config.timeouts.connection_age,
     }
 }
 

@@ -6,6 +6,6 @@ mod organisation;
 mod producer;
 
 pub use broker::Hub;
-pub use consumer::{Consumer, frame, read};
+pub use consumer::{Consumer, frame, head, read};
 pub use organisation::{Organisation, World};
 pub use producer::{Producer, answer_ok, echo, settle};

@@ -77,6 +77,9 @@ pub struct Timeouts {
     /// A connection without a call for so long is closed.
     #[schemars(schema_with = "schema::duration", default, extend("default" = "30m"))]
     pub idle: Duration,
+    /// A connection older than this, give or take a tenth, is replaced: its calls finish, new ones go over a new one.
+    #[schemars(schema_with = "schema::duration", default, extend("default" = "30m"))]
+    pub connection_age: Duration,
 }
 
 /// How the broker stops.
@@ -160,6 +163,7 @@ impl Default for Timeouts {
             keepalive_interval: 30 * SECOND,
             keepalive_timeout: 10 * SECOND,
             idle: 1800 * SECOND,
+            connection_age: 1800 * SECOND,
         }
     }
 }
@@ -225,12 +229,14 @@ pub(super) fn timeouts(table: &Table<'_>) -> Option<Timeouts> {
     let keepalive_interval = wait("keepalive_interval", or.keepalive_interval, HOUR);
     let keepalive_timeout = wait("keepalive_timeout", or.keepalive_timeout, HOUR);
     let idle = wait("idle", or.idle, 24 * HOUR);
+    let connection_age = wait("connection_age", or.connection_age, 8760 * HOUR);
     Some(Timeouts {
         handshake: handshake?,
         connect: connect?,
         keepalive_interval: keepalive_interval?,
         keepalive_timeout: keepalive_timeout?,
         idle: idle?,
+        connection_age: connection_age?,
     })
 }
 

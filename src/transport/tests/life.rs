@@ -1,6 +1,6 @@
 //! How connections begin, count their streams, stay alive and end.
 
-use super::raw::{GOAWAY, HEADERS, Raw};
+use super::raw::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, REQUEST, Raw};
 use super::*;
 use std::time::Duration;
 
@@ -176,4 +176,38 @@ async fn a_driver_can_be_cut_with_a_reason() {
     driver.run_until(async { "no longer trusted" }).await;
     assert!(matches!(response.await.unwrap_err(), Error::Closed("no longer trusted")));
     assert!(matches!(connection.send(post(), true).unwrap_err(), Error::Unsent(_)));
+}
+
+#[tokio::test]
+async fn what_is_sent_until_the_goodbye_is_heard_is_served() {
+    // RFC 9113 §6.8: the first GOAWAY allows all streams, and the second names the last one that counts.
+    const PING: u8 = 6;
+    const ACK: u8 = 1;
+    let settings = Settings::default();
+    let (near, far) = duplex(1 << 16);
+    let (listening, raw) = tokio::join!(server::Connection::handshake(far, &settings), Raw::client(near));
+    let (mut listening, mut raw) = (listening.unwrap(), raw);
+    listening.graceful_shutdown();
+    let served = lifecycle::spawn("test listener", async move {
+        let mut served = 0;
+        while let Some(Ok(Exchange { respond, .. })) = listening.accept().await {
+            served += 1;
+            respond.send(ok(), true).unwrap();
+        }
+        assert_eq!(served, 3);
+    });
+    let first = raw.next(&[GOAWAY]).await.unwrap();
+    assert_eq!(first.payload, [0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+    let ping = raw.next(&[PING]).await.unwrap();
+    for id in [1, 3, 5] {
+        raw.send(HEADERS, END_HEADERS | END_STREAM, id, REQUEST).await;
+    }
+    for id in [1, 3, 5] {
+        assert_eq!(raw.next(&[HEADERS]).await.unwrap().stream, id);
+    }
+    raw.send(PING, ACK, 0, &ping.payload).await;
+    let last = raw.next(&[GOAWAY]).await.unwrap();
+    assert_eq!(last.payload, [0, 0, 0, 5, 0, 0, 0, 0], "whoever sent more knows that it was not processed");
+    assert!(raw.next(&[HEADERS]).await.is_none(), "and then it closes");
+    served.await.unwrap();
 }
