@@ -180,6 +180,7 @@ fn edge(
         broker: config.id.clone(),
         locality: settings::locality(config),
         message_bytes: settings::message_bytes(config),
+        replay: Default::default(),
     });
     let services = Arc::new(services::all(config, known, &relay, board, shutdown));
     let connections = Connections::new(config.limits.connections);

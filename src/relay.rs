@@ -2,21 +2,28 @@
 //!
 //! Owns: the route, the header rules, the deadline, the bounds of a message. Never: holds a message, names a gRPC code,
 //! rewrites a producer's own status.
-//! Flow: `director` reads one snapshot → `uplink` lends a connection → `header` edits → `carry` moves frames both ways.
+//! Flow: `director` reads one snapshot → `header` edits → `attempt` after attempt, `uplink` lends a connection and
+//! `carry` moves frames both ways, while `replay` keeps what may have to be sent again → `course` says what happened.
 
 mod answer;
+mod attempt;
 mod carry;
+pub mod course;
 pub mod deadline;
 pub mod director;
+mod error;
 mod forward;
 mod header;
 mod intent;
 mod meter;
+pub mod replay;
 mod story;
 
 pub use answer::{BadAnswer, is_grpc};
 pub use carry::Answer;
-pub use forward::{Call, Error, Failure, Relay, Wish};
+pub use course::Course;
+pub use error::{Error, Failure};
+pub use forward::{Call, Ended, Relay, Wish};
 pub use header::Loop;
 pub use intent::{BadIntent, EXPLAIN, Intent, MAX_STALENESS, PLATFORM, VERSION};
 pub use meter::Oversize;

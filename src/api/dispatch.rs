@@ -58,7 +58,7 @@ impl Dispatch {
             Ok(intent) => intent,
             Err(bad) => return end(respond, Fault::from(bad)).await,
         };
-        let wish = relay::Wish { caller, service, intent, deadline };
+        let wish = relay::Wish { caller, service, method, intent, deadline };
         let call = relay::Call { wish, exchange: Exchange { request, respond } };
         passthrough::carry(&self.relay, pool, call, cut).await;
     }

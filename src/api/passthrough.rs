@@ -1,7 +1,7 @@
 //! Everything that is not ours: given to the relay, and if that fails, answered with one clear status.
 
 use super::fault::Fault;
-use crate::relay::{self, Answer, Call, Relay};
+use crate::relay::{self, Answer, Call, Ended, Failure, Relay, Wish};
 use crate::transport::send_body;
 use crate::uplink::Pool;
 use http::{HeaderMap, Response};
@@ -11,18 +11,26 @@ use tonic::body::Body;
 
 /// Carries a call to its owner; whatever goes wrong on the way becomes a status where the answer stands.
 pub(super) async fn carry(relay: &Relay, pool: &Pool, call: Call, cut: CancellationToken) {
-    let service = call.wish.service.clone();
     let stop = async {
         cut.cancelled().await;
         "its connection has to end"
     };
-    let Err(failure) = relay.forward(pool, call, stop).await else { return };
+    let Ended { wish, mut course, failure } = relay.forward(pool, call, stop).await;
+    if let Some(failure) = failure {
+        course.status = tell(&wish, failure).await;
+    }
+}
+
+/// Tells the consumer how its call failed. The number of the status, if it could be told one.
+async fn tell(wish: &Wish, failure: Failure) -> Option<u8> {
+    let service = &wish.service;
     tracing::debug!(service, error = %failure.error, "a call failed");
     if matches!(failure.error, relay::Error::Consumer(_)) {
         // Dropping the answer is all that a consumer who has gone can be told.
-        return;
+        return None;
     }
     let status = Status::from(Fault::from(failure.error));
+    let code = status.code() as u8;
     let told = match failure.answer {
         Answer::Unsent(respond) => {
             let mut answer: Response<Body> = status.into_http();
@@ -32,14 +40,13 @@ pub(super) async fn carry(relay: &Relay, pool: &Pool, call: Call, cut: Cancellat
         Answer::Open(mut send) => {
             let mut trailers: HeaderMap = failure.told;
             // A status of ours always fits into headers; without it the stream is reset, never ended well.
-            match status.add_header(&mut trailers) {
-                Ok(()) => send.trailers(trailers),
-                Err(_) => return,
-            }
+            status.add_header(&mut trailers).ok()?;
+            send.trailers(trailers)
         }
         Answer::Over => Ok(()),
     };
     if let Err(error) = told {
         tracing::debug!(service, %error, "the consumer left before its status");
     }
+    Some(code)
 }

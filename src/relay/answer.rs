@@ -31,8 +31,8 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
-/// Judges the head of an answer; `is_end` says that nothing follows (Trailers-Only).
-pub(super) fn judge_head(head: &response::Parts, is_end: bool) -> Result<(), BadAnswer> {
+/// Judges the head of an answer; `is_end` says that nothing follows (Trailers-Only): then it holds the status's number.
+pub(super) fn judge_head(head: &response::Parts, is_end: bool) -> Result<Option<u8>, BadAnswer> {
     let has_status = head.headers.contains_key("grpc-status");
     if head.status != StatusCode::OK && !has_status {
         return Err(BadAnswer::HttpStatus(head.status.as_u16()));
@@ -45,31 +45,26 @@ pub(super) fn judge_head(head: &response::Parts, is_end: bool) -> Result<(), Bad
         return Err(BadAnswer::ContentType(seen.unwrap_or_default()));
     }
     match (is_end, has_status) {
-        (true, _) => judge_trailers(&head.headers),
+        (true, _) => judge_trailers(&head.headers).map(Some),
         (false, true) => Err(BadAnswer::StatusBeforeBody),
-        (false, false) => Ok(()),
+        (false, false) => Ok(None),
     }
 }
 
-/// Judges what ends an answer.
-pub(super) fn judge_trailers(trailers: &HeaderMap) -> Result<(), BadAnswer> {
+/// Judges what ends an answer. The number of its status.
+pub(super) fn judge_trailers(trailers: &HeaderMap) -> Result<u8, BadAnswer> {
     let mut statuses = trailers.get_all("grpc-status").iter();
     let status = statuses.next().ok_or(BadAnswer::NoStatus)?;
     if statuses.next().is_some() {
         return Err(BadAnswer::TwoStatuses);
     }
     let code = std::str::from_utf8(status.as_bytes()).ok().filter(|s| s.bytes().all(|b| b.is_ascii_digit()));
-    match code.and_then(|code| code.parse::<u32>().ok()) {
-        Some(0..=16) => Ok(()),
+    match code.and_then(|code| code.parse().ok()) {
+        Some(code @ 0..=16) => Ok(code),
         _ => Err(BadAnswer::UnknownStatus(
             String::from_utf8_lossy(status.as_bytes()).chars().take(20).collect(),
         )),
     }
-}
-
-/// Whether the status, judged before, is OK.
-pub(super) fn is_ok(headers: &HeaderMap) -> bool {
-    headers.get("grpc-status").is_some_and(|status| status.as_bytes().iter().all(|digit| *digit == b'0'))
 }
 
 #[cfg(test)]
@@ -88,8 +83,8 @@ mod tests {
     fn bad_answers_are_named() {
         const GRPC: (&str, &str) = ("content-type", "application/grpc+proto");
         let cases = [
-            (head(200, &[GRPC]), false, Ok(())),
-            (head(200, &[GRPC, ("grpc-status", "5")]), true, Ok(())),
+            (head(200, &[GRPC]), false, Ok(None)),
+            (head(200, &[GRPC, ("grpc-status", "5")]), true, Ok(Some(5))),
             (head(503, &[("content-type", "text/html")]), false, Err(BadAnswer::HttpStatus(503))),
             (
                 head(200, &[("content-type", "text/html")]),

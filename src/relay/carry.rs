@@ -1,11 +1,16 @@
-//! Moves one call: a head there, frames both ways as each side takes them, a head and trailers back.
+//! Moves one call: frames both ways as each side takes them, a head and trailers back.
 
-use super::{BadAnswer, Error, answer, header, meter::Meter, story::Story};
+use super::meter::Meter;
+use super::replay::Replay;
+use super::story::Story;
+use super::{BadAnswer, Error, answer, header};
 use crate::access::Permit;
 use crate::transport::client::Response;
 use crate::transport::{self, Recv, Respond, Send};
 use bytes::Bytes;
-use std::pin::pin;
+use futures::future::Fuse;
+use std::pin::{Pin, pin};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How far the answer to the consumer has come. Whoever fails a call ends it from there.
 #[derive(Debug)]
@@ -18,11 +23,24 @@ pub enum Answer {
     Over,
 }
 
-/// Both halves of the stream to the producer, and what arrives from the consumer.
-pub(super) struct Legs {
-    pub(super) request: Recv,
-    pub(super) up: Send,
-    pub(super) response: Response,
+/// The request on its way: read once from the consumer, sent to one producer after the other until one answers.
+pub(super) struct Upward<'a> {
+    from: Recv,
+    meter: &'a mut Meter,
+    /// Whether the head was all of it.
+    is_bare: bool,
+    /// Whether a producer got something of it already.
+    is_again: bool,
+    /// Bytes that were read and are not handed on yet: the consumer may send as many more when they are.
+    owed: usize,
+}
+
+/// What an answer passes on its way to the consumer.
+pub(super) struct Downward<'a> {
+    pub(super) permit: &'a Permit,
+    pub(super) meter: &'a mut Meter,
+    pub(super) answer: &'a mut Answer,
+    pub(super) story: Option<&'a mut Story>,
 }
 
 impl Answer {
@@ -46,93 +64,124 @@ impl Answer {
     }
 }
 
-/// Carries a call until its answer is complete. True if the producer's status is OK.
-pub(super) async fn carry(
-    legs: Legs,
-    permit: &Permit,
-    limit: u32,
-    answer: &mut Answer,
-    story: Option<&mut Story>,
-) -> Result<bool, Error> {
-    let Legs { request, up, response } = legs;
-    let mut upward = pin!(move_up(request, up, limit));
-    let mut downward = pin!(move_down(response, permit, limit, answer, story));
+/// Runs `main` to its end, and moves the request beside it. A request that breaks ends both.
+pub(super) async fn beside<T>(
+    main: impl Future<Output = Result<T, Error>>,
+    upward: Pin<&mut Fuse<impl Future<Output = Result<(), Error>>>>,
+) -> Result<T, Error> {
+    let mut main = pin!(main);
     tokio::select! {
         biased;
-        done = &mut downward => done,
-        sent = &mut upward => match sent {
+        done = &mut main => done,
+        sent = upward => match sent {
             // A producer that no longer listens may have answered already: its answer tells how the call went.
-            Ok(()) | Err(Error::Producer(_)) => downward.await,
+            Ok(()) | Err(Error::Producer(_)) => main.await,
             Err(error) => Err(error),
         },
     }
 }
 
-async fn move_up(mut from: Recv, mut to: Send, limit: u32) -> Result<(), Error> {
-    if from.is_end() {
-        return Ok(());
+/// Waits for the head of a producer's answer, as long as the consumer does.
+pub(super) async fn head(response: Response, answer: &mut Answer) -> Result<http::Response<Recv>, Error> {
+    tokio::select! {
+        biased;
+        response = response => response.map_err(Error::Producer),
+        gone = answer.closed() => Err(Error::Consumer(gone)),
     }
-    let mut meter = Meter::new(limit);
-    while let Some(data) = from.frame().await {
-        let data = data.map_err(Error::Consumer)?;
-        meter.feed(&data)?;
-        let (length, end) = (data.len(), from.is_end());
-        to.frame(data, end).await.map_err(Error::Producer)?;
-        from.release(length);
-        if end {
+}
+
+impl<'a> Upward<'a> {
+    pub(super) fn new(from: Recv, meter: &'a mut Meter) -> Self {
+        let is_bare = from.is_end();
+        Self { from, meter, is_bare, is_again: false, owed: 0 }
+    }
+
+    /// Sends the whole request to one producer: what others got before, then what still comes.
+    pub(super) async fn send(&mut self, mut to: Send, replay: &Mutex<Replay>) -> Result<(), Error> {
+        if self.is_bare {
             return Ok(());
         }
-    }
-    match from.trailers().await.map_err(Error::Consumer)? {
-        Some(mut trailers) => {
-            header::edit_request_trailers(&mut trailers);
-            to.trailers(trailers).map_err(Error::Producer)
+        if std::mem::replace(&mut self.is_again, true) && self.send_again(&mut to, replay).await? {
+            return Ok(());
         }
-        None => to.frame(Bytes::new(), true).await.map_err(Error::Producer),
+        while let Some(data) = self.from.frame().await {
+            let data = data.map_err(Error::Consumer)?;
+            self.meter.feed(&data)?;
+            let end = self.from.is_end();
+            self.owed = data.len();
+            lock(replay).push(&data, end);
+            to.frame(data, end).await.map_err(Error::Producer)?;
+            self.settle();
+            if end {
+                return Ok(());
+            }
+        }
+        match self.from.trailers().await.map_err(Error::Consumer)? {
+            Some(mut trailers) => {
+                // gRPC knows none in a request: who sends them gets one attempt.
+                lock(replay).release();
+                header::edit_request_trailers(&mut trailers);
+                to.trailers(trailers).map_err(Error::Producer)
+            }
+            None => {
+                lock(replay).push(&Bytes::new(), true);
+                to.frame(Bytes::new(), true).await.map_err(Error::Producer)
+            }
+        }
+    }
+
+    /// Sends what was read before. True if it was all.
+    async fn send_again(&mut self, to: &mut Send, replay: &Mutex<Replay>) -> Result<bool, Error> {
+        for place in 0.. {
+            let Some((data, end)) = lock(replay).frame(place) else { break };
+            to.frame(data, end).await.map_err(Error::Producer)?;
+            if end {
+                self.settle();
+                return Ok(true);
+            }
+        }
+        self.settle();
+        Ok(false)
+    }
+
+    fn settle(&mut self) {
+        self.from.release(std::mem::take(&mut self.owed));
     }
 }
 
-async fn move_down(
-    response: Response,
-    permit: &Permit,
-    limit: u32,
-    answer: &mut Answer,
-    mut story: Option<&mut Story>,
-) -> Result<bool, Error> {
-    let response = tokio::select! {
-        biased;
-        response = response => response.map_err(Error::Producer)?,
-        gone = answer.closed() => return Err(Error::Consumer(gone)),
-    };
-    let (mut head, mut from) = response.into_parts();
-    let end = from.is_end();
-    answer::judge_head(&head, end)?;
-    header::edit_response(&mut head.headers, permit);
-    let is_ok = answer::is_ok(&head.headers);
-    if let Some(story) = &mut story {
-        story.answered();
-        if end {
-            story.tell(&mut head.headers);
+impl Downward<'_> {
+    /// Passes a whole answer on. The number of its status, at its end.
+    pub(super) async fn pass(self, response: http::Response<Recv>) -> Result<u8, Error> {
+        let Self { permit, meter, answer, mut story } = self;
+        let (mut head, mut from) = response.into_parts();
+        let end = from.is_end();
+        let status = answer::judge_head(&head, end)?;
+        header::edit_response(&mut head.headers, permit);
+        if let Some(story) = &mut story {
+            story.answered();
+            if end {
+                story.tell(&mut head.headers);
+            }
         }
+        answer.open(http::Response::from_parts(head, ()), end).map_err(Error::Consumer)?;
+        if let Some(status) = status {
+            return Ok(status);
+        }
+        let Answer::Open(to) = answer else { return Err(BadAnswer::NoStatus.into()) };
+        move_frames(&mut from, to, meter).await?;
+        let mut trailers = from.trailers().await.map_err(Error::Producer)?.ok_or(BadAnswer::NoStatus)?;
+        let status = answer::judge_trailers(&trailers)?;
+        header::edit_trailers(&mut trailers);
+        if let Some(story) = story {
+            story.tell(&mut trailers);
+        }
+        let sent = to.trailers(trailers).map_err(Error::Consumer);
+        *answer = Answer::Over;
+        sent.map(|()| status)
     }
-    answer.open(http::Response::from_parts(head, ()), end).map_err(Error::Consumer)?;
-    let Answer::Open(to) = answer else { return Ok(is_ok) };
-
-    move_frames(&mut from, to, limit).await?;
-    let mut trailers = from.trailers().await.map_err(Error::Producer)?.ok_or(BadAnswer::NoStatus)?;
-    answer::judge_trailers(&trailers)?;
-    let is_ok = answer::is_ok(&trailers);
-    header::edit_trailers(&mut trailers);
-    if let Some(story) = story {
-        story.tell(&mut trailers);
-    }
-    let sent = to.trailers(trailers).map_err(Error::Consumer);
-    *answer = Answer::Over;
-    sent.map(|()| is_ok)
 }
 
-async fn move_frames(from: &mut Recv, to: &mut Send, limit: u32) -> Result<(), Error> {
-    let mut meter = Meter::new(limit);
+async fn move_frames(from: &mut Recv, to: &mut Send, meter: &mut Meter) -> Result<(), Error> {
     loop {
         let data = tokio::select! {
             biased;
@@ -146,4 +195,9 @@ async fn move_frames(from: &mut Recv, to: &mut Send, limit: u32) -> Result<(), E
         to.frame(data, false).await.map_err(Error::Consumer)?;
         from.release(length);
     }
+}
+
+/// Never held across an await; a panic elsewhere leaves a copy that is at worst not used.
+pub(super) fn lock(replay: &Mutex<Replay>) -> MutexGuard<'_, Replay> {
+    replay.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,23 +1,23 @@
-//! One call from its arrival to its end: route, connection, headers, the way there and back.
+//! One call from its arrival to its end: what is wanted, where it goes, and what came of it.
 
-use super::carry::{Answer, Legs, carry};
-use super::director::{self, Ask, BELIEVED, Explanation, Look, Refusal, Route, Standing, Target};
+use super::attempt::{Attempts, Meters};
+use super::carry::Answer;
+use super::course::{Course, Side};
+use super::director::{self, Ask, BELIEVED, Explanation, Look, Refusal, Route, Standing};
+use super::meter::Meter;
+use super::replay;
 use super::story::{self, Story};
-use super::{BadAnswer, Intent, Loop, Oversize, deadline, header};
+use super::{Error, Failure, Intent, deadline};
 use crate::access::{Caller, Policy};
 use crate::catalog::{self, Snapshot};
-use crate::model::{BrokerId, Endpoint, PlatformName, Producer, State};
-use crate::transport::{self, Exchange, Recv, client};
+use crate::model::{BrokerId, Endpoint, Producer, State};
+use crate::transport::{Exchange, Recv};
 use crate::uplink::{self, Pool};
 use crate::usage::Recorder;
-use http::uri::{Authority, Parts, Scheme};
-use http::{HeaderMap, Request, Uri};
+use http::{HeaderMap, Request};
 use jiff::Timestamp;
 use std::sync::Arc;
 use tokio::time::Instant;
-
-/// How many endpoints are tried while nothing has reached a producer.
-const TRIES: usize = 3;
 
 /// Carries calls to their owners. One for all workers; each brings its own [`Pool`].
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct Relay {
     pub locality: Arc<str>,
     /// The longest message, in bytes, in either direction.
     pub message_bytes: u32,
+    /// How much of a call is kept, so that it can be sent again.
+    pub replay: replay::Limits,
 }
 
 /// One call, as it arrived.
@@ -54,66 +56,23 @@ pub struct Wish {
     pub caller: Arc<Caller>,
     /// The service, as it stands in the path.
     pub service: String,
+    /// The method, as it stands in the path.
+    pub method: String,
     /// What it asks of the route.
     pub intent: Intent,
     /// When the consumer stops waiting.
     pub deadline: Option<Instant>,
 }
 
-/// A call that did not end as the producer wanted, and from where its answer can be ended.
+/// A call that is over.
 #[derive(Debug)]
-pub struct Failure {
+pub struct Ended {
+    /// What was wanted.
+    pub wish: Wish,
     /// What happened.
-    pub error: Error,
-    /// How far the answer had come.
-    pub answer: Answer,
-    /// What its trailers tell of the route, if the call asked for it.
-    pub told: HeaderMap,
-}
-
-/// Why a call failed on its way.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// It goes nowhere.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// It came here before.
-    #[error(transparent)]
-    Loop(#[from] Loop),
-    /// No producer could be reached; nothing was sent.
-    #[error("no producer of {platform} could be reached: {}", text(tried))]
-    NoConnection {
-        /// Who owns the service.
-        platform: PlatformName,
-        /// What happened at each endpoint that was tried.
-        tried: Vec<uplink::Error>,
-        /// Since when it has been so, as far as this broker knows.
-        since: Timestamp,
-    },
-    /// The producer, or the connection to it, ended the call.
-    #[error("the producer ended the call")]
-    Producer(#[source] transport::Error),
-    /// The consumer ended the call.
-    #[error("the consumer ended the call")]
-    Consumer(#[source] transport::Error),
-    /// The producer's answer is not gRPC.
-    #[error(transparent)]
-    BadAnswer(#[from] BadAnswer),
-    /// A message is over the limit.
-    #[error("a message of {} bytes is over the limit of {}", .0.length, .0.limit)]
-    Oversize(Oversize),
-    /// The consumer's deadline passed.
-    #[error("the deadline of the call passed")]
-    DeadlineExceeded,
-    /// The broker stopped the call, and why.
-    #[error("the call was stopped: {0}")]
-    Stopped(&'static str),
-}
-
-impl From<Oversize> for Error {
-    fn from(oversize: Oversize) -> Self {
-        Error::Oversize(oversize)
-    }
+    pub course: Course,
+    /// What the consumer is still to be told; nothing if the answer was passed on whole.
+    pub failure: Option<Failure>,
 }
 
 impl Relay {
@@ -123,84 +82,23 @@ impl Relay {
         pool: &Pool,
         call: Call,
         stop: impl Future<Output = &'static str>,
-    ) -> Result<(), Failure> {
+    ) -> Ended {
         let Call { wish, exchange } = call;
-        let mut answer = Answer::Unsent(exchange.respond);
-        let mut story = Story::begin(&wish.intent, &self.broker);
-        let error = {
-            let work = self.work(pool, &wish, exchange.request, &mut answer, story.as_deref_mut());
-            let outcome = tokio::select! {
-                biased;
-                outcome = work => outcome,
-                () = deadline::passed(wish.deadline) => Err(Error::DeadlineExceeded),
-                why = stop => Err(Error::Stopped(why)),
-            };
-            match outcome {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            }
+        let mut journey = Journey {
+            course: Course::begin(),
+            answer: Answer::Unsent(exchange.respond),
+            story: Story::begin(&wish.intent, &self.broker),
+            meters: Meters { up: Meter::new(self.message_bytes), down: Meter::new(self.message_bytes) },
         };
-        let mut told = HeaderMap::new();
-        if let Some(story) = story {
-            story.tell(&mut told);
-        }
-        Err(Failure { error, answer, told })
-    }
-
-    async fn work(
-        &self,
-        pool: &Pool,
-        wish: &Wish,
-        request: Request<Recv>,
-        answer: &mut Answer,
-        mut story: Option<&mut Story>,
-    ) -> Result<(), Error> {
-        let route = self.route(wish, story.as_deref_mut())?;
-        // Counted when it falls, however the call ends.
-        let mut counted = self.usage.begin(&route.permit.version().name, &route.permit.caller().identity);
-        let (mut head, request) = request.into_parts();
-        let left = wish.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
-            // A timer fires up to a millisecond late: enough for a producer to begin what nobody waits for.
-            return Err(Error::DeadlineExceeded);
-        }
-        header::edit_request(&mut head.headers, &route.permit, &self.broker, left)?;
-
-        let (connection, target) = tokio::select! {
-            biased;
-            // First: a call that is gone already must not reach the producer, where many early resets end a connection.
-            gone = answer.closed() => return Err(Error::Consumer(gone)),
-            (lent, tried) = lend(pool, &route) => {
-                if let Some(story) = &mut story {
-                    story.tried(&tried);
-                }
-                lent.ok_or_else(|| self.no_connection(&route, tried))?
+        let outcome = match self.route(&wish, journey.story.as_deref_mut()) {
+            Ok(route) => {
+                let outcome = journey.go(self, pool, &route, (exchange.request, wish.deadline), stop).await;
+                journey.course.route = Some(route);
+                outcome
             }
+            Err(refusal) => Err(refusal.into()),
         };
-        if let Some(story) = &mut story {
-            story.connected(&route, target);
-        }
-        head.uri = address(std::mem::take(&mut head.uri), target.endpoint());
-        head.extensions.clear();
-        let (response, up) =
-            connection.send(Request::from_parts(head, ()), request.is_end()).map_err(Error::Producer)?;
-        let permit = route.permit_at(target);
-        counted.goes_to(&permit.version().name);
-        let legs = Legs { request, up, response };
-        let is_ok = carry(legs, permit, self.message_bytes, answer, story).await?;
-        counted.end(is_ok);
-        Ok(())
-    }
-
-    /// The earliest failure that the pool or the prober saw counts; this one, if it is the first.
-    fn no_connection(&self, route: &Route, tried: Vec<uplink::Error>) -> Error {
-        let seen = self.observations.load();
-        let probed =
-            route.targets.iter().filter_map(|at| seen.get(&at.producer.name, &at.endpoint().address));
-        let probed = probed.filter(|seen| !seen.is_reachable).map(|seen| seen.since);
-        let since = tried.iter().filter_map(uplink::Error::since).chain(probed).min();
-        let platform = route.permit.version().name.platform.clone();
-        Error::NoConnection { platform, tried, since: since.unwrap_or_else(Timestamp::now) }
+        journey.end(wish, outcome)
     }
 
     /// Where a call goes now; it is told to those who asked.
@@ -251,31 +149,58 @@ impl Relay {
     }
 }
 
-/// Lends a connection to the first endpoint that has one; the next is tried only while nothing was sent. With it, what
-/// happened at those before.
-async fn lend<'a>(
-    pool: &Pool,
-    route: &'a Route,
-) -> (Option<(client::Connection, &'a Target)>, Vec<uplink::Error>) {
-    let tenant = &route.permit.caller().identity.trust_domain;
-    let mut tried = Vec::new();
-    for target in route.targets.iter().take(TRIES) {
-        match pool.connection(&target.producer, target.endpoint(), tenant).await {
-            Ok(connection) => return (Some((connection, target)), tried),
-            Err(error) => tried.push(error),
-        }
-    }
-    (None, tried)
+/// What outlives every attempt of a call, and the call itself.
+struct Journey {
+    course: Course,
+    answer: Answer,
+    story: Option<Box<Story>>,
+    meters: Meters,
 }
 
-/// The consumer's own authority stays; a request without one gets the endpoint's.
-fn address(uri: Uri, endpoint: &Endpoint) -> Uri {
-    let mut parts: Parts = uri.into_parts();
-    parts.scheme = Some(Scheme::HTTPS);
-    if parts.authority.is_none() {
-        parts.authority = Authority::try_from(endpoint.address.to_string()).ok();
+impl Journey {
+    /// Everything of a call that has to end with its deadline, or when it is stopped.
+    async fn go(
+        &mut self,
+        relay: &Relay,
+        pool: &Pool,
+        route: &Route,
+        (request, deadline): (Request<Recv>, Option<Instant>),
+        stop: impl Future<Output = &'static str>,
+    ) -> Result<u8, Error> {
+        let Self { course, answer, story, meters } = self;
+        let story = story.as_deref_mut();
+        let attempts = Attempts { relay, pool, route, deadline, answer, course, story, next: 0 };
+        tokio::select! {
+            biased;
+            outcome = attempts.run(request, meters) => outcome,
+            () = deadline::passed(deadline) => Err(Error::DeadlineExceeded),
+            why = stop => Err(Error::Stopped(why)),
+        }
     }
-    Uri::from_parts(parts).unwrap_or_default()
+
+    fn end(self, wish: Wish, outcome: Result<u8, Error>) -> Ended {
+        let Self { mut course, answer, story, meters } = self;
+        (course.request, course.response) = (meters.up.tally(), meters.down.tally());
+        course.ended_by = match &outcome {
+            Ok(_) | Err(Error::Producer(_) | Error::BadAnswer(_)) => Side::Producer,
+            Err(Error::Consumer(_)) => Side::Consumer,
+            Err(_) => Side::Broker,
+        };
+        let failure = match outcome {
+            Ok(status) => {
+                course.status = Some(status);
+                None
+            }
+            Err(error) => {
+                let mut told = HeaderMap::new();
+                if let Some(story) = story {
+                    story.tell(&mut told);
+                }
+                Some(Failure { error, answer, told })
+            }
+        };
+        Ended { wish, course, failure }
+    }
 }
 
 fn look(seen: &uplink::Seen, producer: &Producer, endpoint: &Endpoint, ask: &Ask<'_>) -> Look {
@@ -289,8 +214,4 @@ fn look(seen: &uplink::Seen, producer: &Producer, endpoint: &Endpoint, ask: &Ask
         _ => Standing::Up,
     };
     Look { standing, answered }
-}
-
-fn text(tried: &[uplink::Error]) -> String {
-    tried.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

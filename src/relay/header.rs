@@ -71,6 +71,13 @@ pub(super) fn edit_request(
     Ok(())
 }
 
+/// Edits the headers of a request that was edited before and is sent once more.
+pub(super) fn edit_again(headers: &mut HeaderMap, left: Option<Duration>) {
+    if let Some(left) = left {
+        headers.insert(deadline::GRPC_TIMEOUT, deadline::write(left));
+    }
+}
+
 /// Tells the consumer that the version it used goes away (RFC 9745, RFC 8594).
 pub(super) fn edit_response(headers: &mut HeaderMap, permit: &Permit) {
     remove(headers, is_ours);

@@ -1,6 +1,8 @@
 //! Counts the messages of a stream by their length prefixes (gRPC over HTTP/2, "Length-Prefixed-Message"), without
 //! decoding and without holding a byte.
 
+use super::course::Tally;
+
 /// Watches one direction of a stream for messages over a limit.
 #[derive(Debug)]
 pub(super) struct Meter {
@@ -8,6 +10,7 @@ pub(super) struct Meter {
     prefix: [u8; 5],
     have: usize,
     left: u64,
+    tally: Tally,
 }
 
 /// A message announced itself longer than the limit.
@@ -22,11 +25,17 @@ pub struct Oversize {
 impl Meter {
     /// A meter that allows messages of up to `limit` bytes.
     pub(super) fn new(limit: u32) -> Self {
-        Self { limit, prefix: [0; 5], have: 0, left: 0 }
+        Self { limit, prefix: [0; 5], have: 0, left: 0, tally: Tally::default() }
+    }
+
+    /// What passed so far.
+    pub(super) fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// Takes the next bytes of the stream, however they are cut.
     pub(super) fn feed(&mut self, mut data: &[u8]) -> Result<(), Oversize> {
+        self.tally.bytes += data.len() as u64;
         while !data.is_empty() {
             if self.left > 0 {
                 let skip = self.left.min(data.len() as u64);
@@ -46,6 +55,7 @@ impl Meter {
                     return Err(Oversize { length, limit: self.limit });
                 }
                 self.left = u64::from(length);
+                self.tally.messages += 1;
             }
         }
         Ok(())

@@ -17,6 +17,7 @@ mod manifests;
 mod python;
 mod readme;
 mod registry;
+mod resilience;
 mod rolling;
 mod routing;
 mod status;

@@ -57,6 +57,7 @@ impl World {
             broker: "hub".parse().unwrap(),
             locality: "".into(),
             message_bytes: 1 << 20,
+            replay: Default::default(),
         };
         let sources = Sources {
             catalog: reader,

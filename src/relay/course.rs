@@ -1,0 +1,84 @@
+//! What happened to one call: plain data, filled as it goes, read once at its end by whoever counts, logs and traces.
+
+use super::director::{Route, Target};
+use crate::model::Version;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What happened to one call.
+#[derive(Debug)]
+pub struct Course {
+    /// When the relay got it.
+    pub began: Instant,
+    /// Where it might go; `None` if it was refused.
+    pub route: Option<Route>,
+    /// Which of the route's targets it went to last; `None` if no producer had a connection for it.
+    pub target: Option<usize>,
+    /// Requests that were sent to producers for it: the first, retries, hedges.
+    pub attempts: u32,
+    /// Those that surely reached nobody and were sent again for that.
+    pub transparent: u32,
+    /// Those that were sent beside another that was still awaited.
+    pub hedges: u32,
+    /// From the beginning to the head of the answer that was passed on.
+    pub head: Option<Duration>,
+    /// The number of its `grpc-status`, as the consumer was told it; `None` if it was told none.
+    pub status: Option<u8>,
+    /// What came from the consumer.
+    pub request: Tally,
+    /// What came from the producer.
+    pub response: Tally,
+    /// Who ended it.
+    pub ended_by: Side,
+}
+
+/// The messages of one direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Messages, by their length prefixes.
+    pub messages: u64,
+    /// Bytes of the body, prefixes included.
+    pub bytes: u64,
+}
+
+/// Who ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// It answered to the end, or broke the call off.
+    Producer,
+    /// It cancelled, or its connection is gone.
+    Consumer,
+    /// We refused it, its time was over, or it could not be carried.
+    Broker,
+}
+
+impl Course {
+    /// A call that begins now.
+    pub(super) fn begin() -> Self {
+        Self {
+            began: Instant::now(),
+            route: None,
+            target: None,
+            attempts: 0,
+            transparent: 0,
+            hedges: 0,
+            head: None,
+            status: None,
+            request: Tally::default(),
+            response: Tally::default(),
+            ended_by: Side::Broker,
+        }
+    }
+
+    /// The place that it went to last.
+    pub fn target(&self) -> Option<&Target> {
+        self.route.as_ref()?.targets.get(self.target?)
+    }
+
+    /// The version that it went to, or was meant for; `None` if it was refused.
+    pub fn version(&self) -> Option<&Arc<Version>> {
+        let route = self.route.as_ref()?;
+        Some(self.target().map_or(&route.permit, |target| route.permit_at(target)).version())
+    }
+}
