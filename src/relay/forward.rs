@@ -77,12 +77,7 @@ pub struct Ended {
 
 impl Relay {
     /// Carries a call to its owner and the answer back, unless `stop` says before why it must not go on.
-    pub async fn forward(
-        &self,
-        pool: &Pool,
-        call: Call,
-        stop: impl Future<Output = &'static str>,
-    ) -> Ended {
+    pub async fn forward(&self, pool: &Pool, call: Call, stop: impl Future<Output = &'static str>) -> Ended {
         let Call { wish, exchange } = call;
         let mut journey = Journey {
             course: Course::begin(),

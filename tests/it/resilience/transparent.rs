@@ -21,7 +21,8 @@ async fn all_answered(consumer: &Consumer, good: &Producer, bad: &Producer) {
         let metadata = [("x-mine", "kept"), ("x-mine", "twice"), ("x-bytes-bin", "AAEC")];
         let reply = consumer.unary(POST, &metadata, message.as_bytes()).await.unwrap();
         assert_eq!((reply.status(), &reply.body), (0, &frame(message.as_bytes())), "call {n}");
-        let mine: Vec<_> = reply.head.headers.get_all("x-mine").iter().map(|mine| mine.to_str().unwrap()).collect();
+        let mine: Vec<_> =
+            reply.head.headers.get_all("x-mine").iter().map(|mine| mine.to_str().unwrap()).collect();
         assert_eq!((mine, reply.header("x-bytes-bin")), (vec!["kept", "twice"], "AAEC"));
         assert_eq!(good.calls(), n + 1, "each ran once");
         if bad.calls() >= 1 {
