@@ -25,7 +25,7 @@ use crate::model::TrustDomain;
 use crate::relay::Relay;
 use crate::status::{Board, Prober};
 use crate::store::{self, Store};
-use crate::uplink::{Observer, Peers, Pool, Rules};
+use crate::uplink::{self, Desk, Observer, Peers, Pool, Rules};
 use crate::{catalog, usage, wire};
 use config::Config;
 use jiff::Timestamp;
@@ -110,13 +110,13 @@ impl Broker {
         if let Some(root) = config.manifests.clone() {
             manifests::follow(root, known.registrar.clone(), &shutdown);
         }
-        discover(&config, &known, (&trust, &credentials), &shutdown);
+        let reach = Reach { outbound: settings::outbound(&config, &addresses), trust, credentials };
+        discover(&config, &known, &reach, &shutdown);
         lifecycle::spawn("certificate watcher", watcher.run(shutdown.clone()));
-        let (listener, connections) = edge(&config, &known, (&trust, &credentials), recorder, &shutdown);
+        let (listener, connections) = edge(&config, &known, &reach, recorder, &shutdown);
         let peers = Peers::new(Rules::default());
         let start = |(index, sockets)| {
-            let (trust, credentials) = (trust.clone(), credentials.clone());
-            let pool = Arc::new(Pool::at(peers.desk(), trust, credentials, settings::outbound(&config)));
+            let pool = Arc::new(reach.pool_at(peers.desk()));
             worker::start(index, sockets, listener.clone(), pool, shutdown.clone()).map_err(Error::Worker)
         };
         let workers = sockets.into_iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
@@ -161,17 +161,34 @@ struct Known {
     certificates: report::Certificates,
 }
 
+/// How producers are reached.
+struct Reach {
+    trust: Trust,
+    credentials: Credentials,
+    outbound: uplink::Settings,
+}
+
+impl Reach {
+    fn pool(&self, settings: uplink::Settings) -> Pool {
+        Pool::new(self.trust.clone(), self.credentials.clone(), settings)
+    }
+
+    fn pool_at(&self, desk: Desk) -> Pool {
+        Pool::at(desk, self.trust.clone(), self.credentials.clone(), self.outbound.clone())
+    }
+}
+
 /// Begins to probe, and builds the edge that all workers share.
 fn edge(
     config: &Config,
     known: &Known,
-    (trust, credentials): (&Trust, &Credentials),
+    reach: &Reach,
     usage: usage::Recorder,
     shutdown: &Shutdown,
 ) -> (Arc<Listener>, Connections) {
     let observer = Observer::new();
     let observations = observer.reader();
-    let board = probe(config, known, (trust, credentials), observer, shutdown);
+    let board = probe(config, known, reach, observer, shutdown);
     let relay = Arc::new(Relay {
         catalog: known.catalog.clone(),
         policy: known.policy.clone(),
@@ -185,8 +202,8 @@ fn edge(
     let services = Arc::new(services::all(config, known, &relay, board, shutdown));
     let connections = Connections::new(config.limits.connections);
     let listener = Listener::new(
-        identity::server_config(trust, credentials),
-        trust.clone(),
+        identity::server_config(&reach.trust, &reach.credentials),
+        reach.trust.clone(),
         connections.clone(),
         settings::limits(config),
         Dispatch { services, relay, policy: known.policy.clone() },
@@ -196,27 +213,15 @@ fn edge(
 }
 
 /// Begins to read servers that do not register by themselves.
-fn discover(
-    config: &Config,
-    known: &Known,
-    (trust, credentials): (&Trust, &Credentials),
-    shutdown: &Shutdown,
-) {
-    let pool = Pool::new(trust.clone(), credentials.clone(), settings::outbound(config));
+fn discover(config: &Config, known: &Known, reach: &Reach, shutdown: &Shutdown) {
+    let pool = reach.pool(reach.outbound.clone());
     let tenant = TrustDomain::from(&config.id);
     Discovery { registrar: known.registrar.clone(), pool, tenant }.start(shutdown);
 }
 
-fn probe(
-    config: &Config,
-    known: &Known,
-    (trust, credentials): (&Trust, &Credentials),
-    observer: Observer,
-    shutdown: &Shutdown,
-) -> Board {
+fn probe(config: &Config, known: &Known, reach: &Reach, observer: Observer, shutdown: &Shutdown) -> Board {
     let settings = settings::probes(config);
-    let uplink = settings.uplink(settings::outbound(config));
-    let pool = Pool::new(trust.clone(), credentials.clone(), uplink);
+    let pool = reach.pool(settings.uplink(reach.outbound.clone()));
     // Only a key in the prober's own pool; the certificate is what producers see.
     let tenant = TrustDomain::from(&config.id);
     Prober { catalog: known.catalog.clone(), observer, pool, tenant, settings }.start(shutdown)

@@ -27,7 +27,7 @@ pub use declared::{
     Action, Authority, Changed, FieldChange, File, Folder, Options, Outcome, Reader, Unreadable,
 };
 pub use restore::{Ground, Misconfigured, start};
-pub use settings::{EndpointRules, Quota, Settings, Terms};
+pub use settings::{Quota, Settings, Terms};
 
 use crate::access::Policy;
 use crate::catalog;

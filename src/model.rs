@@ -3,10 +3,12 @@
 //! Owns: names, identities, contracts, producers, conditions.
 //! Never: I/O, clocks, async. Time comes in as a value.
 
+mod address;
 mod condition;
 mod contract;
 mod digest;
 mod drift;
+mod endpoint_rules;
 mod facts;
 mod identity;
 mod name;
@@ -20,10 +22,12 @@ mod validity;
 mod version;
 mod violation;
 
+pub use address::{Address, ParseAddressError, Place};
 pub use condition::{Condition, Freshness, State};
 pub use contract::Contract;
 pub use digest::{Digest, ParseDigestError};
 pub use drift::{Clash, ClashKind, Drift};
+pub use endpoint_rules::{EndpointRules, Forbidden};
 pub use facts::{Availability, Facts, Requirement};
 pub use identity::{Identity, ParseIdentityError, Subject, TrustDomain};
 pub use name::{
@@ -32,7 +36,7 @@ pub use name::{
 };
 pub use nearest::nearest;
 pub use network::{Network, ParseNetworkError};
-pub use producer::{Address, Endpoint, ParseAddressError, Producer, Source};
+pub use producer::{Endpoint, Producer, Source};
 pub use registration::{Lease, Offer, Registration};
 pub use resource::{
     CapabilitySpec, GrantSpec, OverrideSpec, PlatformSpec, ProducerSpec, Resource, Spec, VersionSpec,

@@ -10,6 +10,7 @@ mod ewma;
 pub mod health;
 mod lend;
 mod meter;
+mod names;
 mod observations;
 mod peers;
 mod pool;
@@ -17,6 +18,7 @@ pub mod reflection;
 mod rules;
 mod settings;
 mod slot;
+mod socket;
 mod turn;
 
 pub use error::Error;

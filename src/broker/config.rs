@@ -6,6 +6,7 @@
 
 mod capability;
 mod fault;
+mod network;
 mod platform;
 mod producer;
 mod reader;
@@ -17,11 +18,12 @@ mod unit;
 
 pub use capability::Capability;
 pub use fault::{Fault, Faults, Place};
+pub use network::{Dns, Endpoints};
 pub use platform::Platform;
 pub use producer::{Endpoint, Producer};
 pub use schema::schema;
 pub use trust::{Tls, TrustDomain};
-pub use tuning::{Drain, Endpoints, Health, Leases, Limits, Log, LogFormat, Timeouts};
+pub use tuning::{Drain, Health, Leases, Limits, Log, LogFormat, Timeouts};
 
 use crate::model::{BrokerId, Identity};
 use reader::{Field, Reader, Table};
@@ -83,6 +85,9 @@ pub struct Config {
     /// Which addresses may be registered.
     #[schemars(default)]
     pub endpoints: Endpoints,
+    /// How the host names of producers are looked up.
+    #[schemars(default)]
+    pub dns: Dns,
     /// What is logged.
     #[schemars(default)]
     pub log: Log,
@@ -171,7 +176,8 @@ fn read(root: &Table<'_>) -> Option<Config> {
     let timeouts = root.section("timeouts", tuning::timeouts);
     let drain = root.section("drain", tuning::drain);
     let health = root.section("health", tuning::health);
-    let endpoints = root.section("endpoints", tuning::endpoints);
+    let endpoints = root.section("endpoints", network::endpoints);
+    let dns = root.section("dns", network::dns);
     let log = root.section("log", tuning::log);
     Some(Config {
         id: id?,
@@ -191,6 +197,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
         drain: drain?,
         health: health?,
         endpoints: endpoints?,
+        dns: dns?,
         log: log?,
     })
 }

@@ -1,11 +1,11 @@
 //! What each room is told of the one configuration file.
 
-use super::config::{self, Config};
+use super::config::{self, Config, Endpoints};
 use crate::api::listener::Limits;
 use crate::api::report::{Certificate, Certificates};
 use crate::federation::discovery::Targets;
 use crate::identity::{Credentials, Domain, Files, Trust};
-use crate::model::{Platform, Registration};
+use crate::model::{EndpointRules, Platform, Registration};
 use crate::{federation, status, transport, uplink};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,9 +57,11 @@ fn inbound(config: &Config) -> transport::Settings {
     }
 }
 
-/// How producers are dialled.
-pub(super) fn outbound(config: &Config) -> uplink::Settings {
+/// How producers are dialled; `own` is where the broker listens.
+pub(super) fn outbound(config: &Config, own: &[SocketAddr]) -> uplink::Settings {
     uplink::Settings {
+        rules: rules(config, own),
+        dns_servers: config.dns.servers.clone(),
         connect_timeout: config.timeouts.connect,
         max_backoff: LONGEST_BACKOFF,
         transport: transport::Settings { idle_timeout: None, ..inbound(config) },
@@ -79,9 +81,15 @@ pub(super) fn registrations(config: &Config, own: &[SocketAddr]) -> federation::
         },
         is_folder_watched: config.manifests.is_some(),
         trust_domains: config.trust_domains.iter().map(|domain| domain.name.clone()).collect(),
-        endpoints: federation::EndpointRules { allow: config.endpoints.allow.clone(), own: own.to_vec() },
+        endpoints: rules(config, own),
         ..federation::Settings::default()
     }
+}
+
+/// Where producers may be; `own` is where the broker listens.
+fn rules(config: &Config, own: &[SocketAddr]) -> EndpointRules {
+    let Endpoints { allow, unix } = config.endpoints.clone();
+    EndpointRules { allow, unix, own: own.to_vec() }
 }
 
 /// How producers are probed.

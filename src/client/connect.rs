@@ -3,7 +3,7 @@
 use crate::client::target::{Target, Whom};
 use crate::identity::{self, Credentials, Domain, Expected, Fault, Refusal, Roots, Trust};
 use crate::lifecycle;
-use crate::model::Address;
+use crate::model::{Address, Place};
 use crate::transport::{self, Channel, Settings};
 use http::uri::Authority;
 use rustls_pki_types::ServerName;
@@ -22,6 +22,9 @@ pub enum Error {
     /// Neither a host name nor an IP address.
     #[error("{0:?} is neither a host name nor an IP address; see --server-name")]
     BadName(String),
+    /// Brokers listen on hosts and ports only.
+    #[error("{0} is a Unix socket; a broker listens on host:port")]
+    NoHost(Address),
     /// Nobody listens there, or no way leads there.
     #[error("cannot connect to {address}: {}; is the broker running there?", reason(source))]
     Unreachable {
@@ -72,14 +75,15 @@ pub async fn connect(target: &Target) -> Result<Channel, Error> {
 
 async fn dial(target: &Target) -> Result<Channel, Error> {
     let address = || target.address.clone();
+    let Place::Host(host, port) = target.address.place() else { return Err(Error::NoHost(address())) };
     let credentials = Credentials::load(&target.files).map_err(Error::Files)?;
     let (trust, expected) = expected(target)?;
     let config = identity::client_config(&trust, &credentials, expected);
-    let name = server_name(target.address.host())?;
-    let authority = Authority::try_from(target.address.to_string())
-        .map_err(|_| Error::BadName(target.address.host().to_owned()))?;
+    let name = server_name(host)?;
+    let authority =
+        Authority::try_from(target.address.to_string()).map_err(|_| Error::BadName(host.to_owned()))?;
 
-    let tcp = TcpStream::connect((target.address.host(), target.address.port()))
+    let tcp = TcpStream::connect((host, port))
         .await
         .map_err(|source| Error::Unreachable { address: address(), source })?;
     // A call is many small frames: none of them shall wait for the next.

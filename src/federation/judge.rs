@@ -256,8 +256,8 @@ impl Case<'_> {
             if !seen.insert(&endpoint.address) {
                 self.refuse(&path, "DUPLICATE", format!("{} is declared above already", endpoint.address));
             }
-            if is_judged {
-                self.found.extend(self.rules.settings.endpoints.judge(&path, &endpoint.address).err());
+            if is_judged && let Err(why) = self.rules.settings.endpoints.judge(&endpoint.address) {
+                self.refuse(&path, why.reason(), format!("{} {why}", endpoint.address));
             }
             self.text(&format!("endpoints[{i}].locality"), &endpoint.locality, LINE);
         }

@@ -1,10 +1,8 @@
 //! Workloads that serve versions, and where they listen.
 
-use super::{Freshness, Identity, ProducerName, VersionName};
+use super::{Address, Freshness, Identity, ProducerName, VersionName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A workload that serves versions at one or more endpoints.
@@ -52,109 +50,10 @@ pub enum Source {
 /// Where a producer listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// Host and port.
+    /// Host and port, or a socket of its own machine.
     pub address: Address,
     /// Where it stands, from the widest to the narrowest: `region/zone`. May be empty.
     pub locality: Arc<str>,
     /// Share of the traffic among endpoints of one locality: 1 to 1000.
     pub weight: u16,
-}
-
-/// A host (a name, an IPv4 address, an IPv6 address) and a port.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Address {
-    host: Arc<str>,
-    port: u16,
-}
-
-/// The text is not `host:port`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an address: write host:port, an IPv6 host in brackets, the port 1 to 65535")]
-pub struct ParseAddressError(String);
-
-impl Address {
-    /// Reads `host:port`; an IPv6 host stands in brackets.
-    pub fn parse(text: &str) -> Result<Self, ParseAddressError> {
-        let wrong = || ParseAddressError(text.chars().take(80).collect());
-        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
-        let host = match host.strip_prefix('[') {
-            Some(v6) => {
-                let v6 = v6.strip_suffix(']').ok_or_else(wrong)?;
-                v6.parse::<std::net::Ipv6Addr>().map_err(|_| wrong())?;
-                v6
-            }
-            None => Some(host).filter(|host| is_host(host)).ok_or_else(wrong)?,
-        };
-        Ok(Self { host: host.into(), port })
-    }
-
-    /// The host without brackets.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The port.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// The host as an IP address, if it is one.
-    pub fn ip(&self) -> Option<IpAddr> {
-        self.host.parse().ok()
-    }
-}
-
-fn is_host(host: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-    };
-    host.len() <= 253 && host.split('.').all(is_label)
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl TryFrom<String> for Address {
-    type Error = ParseAddressError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text)
-    }
-}
-
-impl From<Address> for String {
-    fn from(address: Address) -> Self {
-        address.to_string()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_read_back() {
-        for good in ["127.0.0.1:1", "ledger.payments.svc:50051", "[::1]:443"] {
-            assert_eq!(Address::parse(good).unwrap().to_string(), good);
-        }
-        for bad in ["", "x", "x:", "x:0", "x:70000", "::1:443", "[x]:1", "unix:/tmp/s", "a b:1", ":1"] {
-            assert!(Address::parse(bad).is_err(), "{bad}");
-        }
-    }
 }

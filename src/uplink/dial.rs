@@ -1,8 +1,10 @@
 //! One dial: name, TCP, TLS with exactly the registered identity, HTTP/2 up to the peer's SETTINGS.
 
+use super::names::Names;
+use super::socket::Socket;
 use super::{Error, Settings};
 use crate::identity::{self, Credentials, Expected, Peer, Refusal, Trust, Usage};
-use crate::model::{Address, Identity};
+use crate::model::{Address, Identity, Place};
 use crate::transport::{self, client};
 use futures::stream::{FuturesUnordered, StreamExt};
 use rustls::pki_types::ServerName;
@@ -12,7 +14,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_rustls::client::TlsStream;
 
@@ -21,36 +23,53 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// How long sent bytes may stay unacknowledged before the system gives a connection up.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
-/// Who we are and whom we believe.
-#[derive(Debug, Clone)]
+/// Who we are, whom we believe, and where names lead.
 pub(super) struct Dialler {
     pub(super) trust: Trust,
     pub(super) credentials: Credentials,
     pub(super) settings: Settings,
+    pub(super) names: Names,
 }
 
 /// A connection that is up: the peer is who it should be and has spoken HTTP/2.
 pub(super) struct Dialled {
     pub(super) connection: client::Connection,
-    pub(super) driver: client::Driver<TlsStream<TcpStream>>,
+    pub(super) driver: client::Driver<TlsStream<Socket>>,
     pub(super) peer: Peer,
+    /// Where it leads; `None` for a Unix socket.
+    pub(super) at: Option<SocketAddr>,
 }
 
 impl Dialler {
-    /// Dials `address` and accepts nobody there but `expected`.
-    pub(super) async fn dial(&self, address: &Address, expected: &Identity) -> Result<Dialled, Error> {
+    /// Dials `address` and accepts nobody there but `expected`. What a host name leads to is judged by the rules for
+    /// endpoints, unless `is_trusted`.
+    pub(super) async fn dial(
+        &self,
+        address: &Address,
+        expected: &Identity,
+        is_trusted: bool,
+    ) -> Result<Dialled, Error> {
         let after = self.settings.connect_timeout;
         let limit = Limit { address, at: Instant::now() + after, after };
-        let found = limit.hold("looking up the host", resolve(address)).await?;
-        let found = found.map_err(|e| Error::Unresolved { address: address.clone(), cause: Arc::new(e) })?;
-        let tcp = limit.hold("connecting", connect(&found)).await?;
-        let tcp = tcp.map_err(|e| Error::Unconnected { address: address.clone(), cause: Arc::new(e) })?;
-        tune(&tcp);
+        let unconnected = |e| Error::Unconnected { address: address.clone(), cause: Arc::new(e) };
+        let socket = match address.place() {
+            Place::Unix(path) => {
+                let connected = limit.hold("connecting", UnixStream::connect(path)).await?;
+                Socket::Unix(connected.map_err(unconnected)?)
+            }
+            Place::Host(..) => {
+                let found = limit.hold("looking up the host", self.find(address, is_trusted)).await??;
+                let tcp = limit.hold("connecting", connect(&found.at)).await?.map_err(unconnected)?;
+                tune(&tcp);
+                Socket::Tcp(tcp)
+            }
+        };
+        let at = socket.peer();
 
         let expected = Expected::Identity(expected.clone());
         let config = identity::client_config(&self.trust, &self.credentials, expected);
         let (tls, chain) = limit
-            .hold("the TLS handshake", identity::connect(config, server_name(address), tcp))
+            .hold("the TLS handshake", identity::connect(config, server_name(address), socket))
             .await?
             .map_err(|refusal| refused(address, refusal))?;
         let peer = self.trust.peer(&chain, Usage::Server).map_err(|refusal| refused(address, refusal))?;
@@ -58,7 +77,45 @@ impl Dialler {
         // Only now does a TLS 1.3 peer tell that it refuses our certificate.
         let up = limit.hold("the HTTP/2 greeting", client::connect(tls, &self.settings.transport)).await?;
         let (connection, driver) = up.map_err(|cause| not_up(address, cause))?;
-        Ok(Dialled { connection, driver, peer })
+        Ok(Dialled { connection, driver, peer, at })
+    }
+
+    /// Where a host leads now, the first to try first.
+    pub(super) async fn find(&self, address: &Address, is_trusted: bool) -> Result<Found, Error> {
+        let Place::Host(host, port) = address.place() else { return Ok(Found::for_ever(Vec::new())) };
+        if let Some(ip) = address.ip() {
+            return Ok(Found::for_ever(vec![SocketAddr::new(ip, port)]));
+        }
+        let unresolved = |cause| Error::Unresolved { address: address.clone(), cause: Arc::new(cause) };
+        let (ips, until) = self.names.look_up(host).await.map_err(unresolved)?;
+        let (mut admitted, mut refused) = (Vec::new(), None);
+        // A name that registrations may not hold was let in by an operator, who knows where it leads.
+        let is_trusted = is_trusted || self.settings.rules.judge(address).is_err();
+        for at in ips.into_iter().map(|ip| SocketAddr::new(ip, port)) {
+            match self.settings.rules.admit(at) {
+                Err(why) if !is_trusted => refused = Some((at, why)),
+                _ => admitted.push(at),
+            }
+        }
+        match refused {
+            Some((found, why)) if admitted.is_empty() => {
+                Err(Error::Forbidden { address: address.clone(), found, why })
+            }
+            _ => Ok(Found { at: in_turn(admitted), until: Some(until) }),
+        }
+    }
+}
+
+/// Where a host leads.
+pub(super) struct Found {
+    pub(super) at: Vec<SocketAddr>,
+    /// Until when that is believed; `None` is for ever.
+    pub(super) until: Option<Instant>,
+}
+
+impl Found {
+    fn for_ever(at: Vec<SocketAddr>) -> Self {
+        Self { at, until: None }
     }
 }
 
@@ -76,17 +133,11 @@ impl Limit<'_> {
     }
 }
 
-async fn resolve(address: &Address) -> io::Result<Vec<SocketAddr>> {
-    match address.ip() {
-        Some(ip) => Ok(vec![SocketAddr::new(ip, address.port())]),
-        None => Ok(in_turn(lookup_host((address.host(), address.port())).await?.collect())),
-    }
-}
-
-/// IPv6 and IPv4 in turn, each in the resolver's order, so that a dead family costs one head start (RFC 8305 §4).
-fn in_turn(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) = found.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
+/// IPv6 and IPv4 in turn, so that a dead family costs one head start (RFC 8305 §4); within a family at random, so that
+/// workers and brokers spread over all that the name leads to.
+fn in_turn(mut found: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    fastrand::shuffle(&mut found);
+    let (first, second): (Vec<_>, Vec<_>) = found.into_iter().partition(SocketAddr::is_ipv6);
     let (mut first, mut second) = (first.into_iter(), second.into_iter());
     std::iter::from_fn(|| {
         std::mem::swap(&mut first, &mut second);
@@ -157,9 +208,11 @@ mod tests {
     #[test]
     fn the_families_take_turns() {
         let parse = |text: &[&str]| text.iter().map(|a| a.parse().unwrap()).collect::<Vec<SocketAddr>>();
-        let found = parse(&["[::1]:1", "[::2]:1", "[::3]:1", "127.0.0.1:1", "127.0.0.2:1"]);
-        let turns = parse(&["[::1]:1", "127.0.0.1:1", "[::2]:1", "127.0.0.2:1", "[::3]:1"]);
-        assert_eq!(in_turn(found), turns);
+        let found = parse(&["127.0.0.1:1", "[::1]:1", "[::2]:1", "[::3]:1", "127.0.0.2:1"]);
+        let turns = in_turn(found.clone());
+        let families: Vec<bool> = turns.iter().map(SocketAddr::is_ipv6).collect();
+        assert_eq!(families, [true, false, true, false, true]);
+        assert!(found.iter().all(|address| turns.contains(address)), "{turns:?}");
     }
 
     #[tokio::test]

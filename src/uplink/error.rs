@@ -1,10 +1,11 @@
 //! Why there is no connection to an endpoint.
 
 use crate::identity::Refusal;
-use crate::model::Address;
+use crate::model::{Address, Forbidden};
 use crate::transport;
 use jiff::Timestamp;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,16 @@ pub enum Error {
         address: Address,
         /// What the resolver said.
         cause: Arc<io::Error>,
+    },
+    /// The name of the host leads to where no producer may be.
+    #[error("{address}: {found} {why}")]
+    Forbidden {
+        /// The endpoint.
+        address: Address,
+        /// What its name leads to.
+        found: SocketAddr,
+        /// Why that is refused.
+        why: Forbidden,
     },
     /// Nobody listens there, or the network does not lead there.
     #[error("{address}: cannot connect: {cause}")]
@@ -86,6 +97,7 @@ impl Error {
     pub fn address(&self) -> &Address {
         match self {
             Error::Unresolved { address, .. }
+            | Error::Forbidden { address, .. }
             | Error::Unconnected { address, .. }
             | Error::TimedOut { address, .. }
             | Error::Untrusted { address, .. }
@@ -114,6 +126,7 @@ impl Error {
     pub fn reason(&self) -> &'static str {
         match self {
             Error::Unresolved { .. } => "HOST_UNRESOLVED",
+            Error::Forbidden { .. } => "FORBIDDEN_ADDRESS",
             Error::Unconnected { .. } => "CONNECTION_REFUSED",
             Error::TimedOut { .. } => "CONNECT_TIMEOUT",
             Error::Untrusted { refusal, .. } => match refusal {

@@ -37,7 +37,7 @@ pub async fn probe(
 ) -> Look {
     let asked = async {
         let connection = pool.connection(producer, endpoint, tenant).await.map_err(|e| unreachable(&e))?;
-        let authority = Authority::try_from(endpoint.address.to_string());
+        let authority = Authority::try_from(endpoint.address.authority());
         let authority = authority.unwrap_or_else(|_| Authority::from_static("producer.invalid"));
         Ok(ask(HealthClient::new(Channel::new(connection, authority)), services).await)
     };

@@ -1,22 +1,27 @@
 //! The connections of one worker thread: dialled once for all who wait, lent while they have room, kept apart by tenant.
 
-use super::dial::{Dialled, Dialler};
+use super::dial::{Dialled, Dialler, Found};
+use super::names::Names;
 use super::slot::{Dial, Lent, Slot};
 use super::{Desk, Error, Peers, Settings};
 use crate::identity::{Credentials, Trust};
 use crate::lifecycle;
-use crate::model::{Address, Endpoint, Identity, Producer, TrustDomain, Validity};
+use crate::model::{Address, Endpoint, Identity, Producer, Source, TrustDomain, Validity};
 use crate::transport::client;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// A connection that ends sooner than this counts as a failed dial; one that lives longer ends the back-off.
 const PROBATION: Duration = Duration::from_secs(1);
+
+/// How long until a name is looked up again that could not be.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The connections of one worker thread to producers. Clones are the same pool.
 ///
@@ -32,6 +37,8 @@ struct Key {
     address: Address,
     identity: Identity,
     tenant: TrustDomain,
+    /// Whether the operator wrote the address down.
+    is_trusted: bool,
 }
 
 struct Shared {
@@ -50,7 +57,8 @@ impl Pool {
     /// An empty pool of the worker that counts at `desk`.
     pub fn at(desk: Desk, trust: Trust, credentials: Credentials, settings: Settings) -> Self {
         let revision = credentials.changed();
-        let dialler = Dialler { trust, credentials, settings };
+        let names = Names::new(settings.dns_servers.clone());
+        let dialler = Dialler { trust, credentials, settings, names };
         let shared = Shared { desk, dialler, credentials: revision, slots: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
@@ -106,6 +114,7 @@ impl Key {
             address: endpoint.address.clone(),
             identity: producer.identity.clone(),
             tenant: tenant.clone(),
+            is_trusted: producer.source == Source::Configuration,
         }
     }
 }
@@ -151,8 +160,8 @@ impl Shared {
 async fn live(shared: Arc<Shared>, key: Key, over: CancellationToken) {
     let over = over.drop_guard();
     let credentials = *shared.credentials.borrow();
-    let dialled = shared.dialler.dial(&key.address, &key.identity).await;
-    let Dialled { connection, driver, peer } = match dialled {
+    let dialled = shared.dialler.dial(&key.address, &key.identity, key.is_trusted).await;
+    let Dialled { connection, driver, peer, at } = match dialled {
         Ok(dialled) => dialled,
         Err(error) => {
             return shared.with(&key, |slot, settings| {
@@ -167,7 +176,7 @@ async fn live(shared: Arc<Shared>, key: Key, over: CancellationToken) {
     tracing::debug!(address = %key.address, identity = %key.identity, tenant = %key.tenant, "connected to a producer");
     shared.with(&key, |slot, _| {
         slot.shown(peer.validity());
-        slot.keep(connection, credentials);
+        slot.keep(connection, at, credentials);
     });
     drop(over);
 
@@ -186,6 +195,7 @@ async fn live(shared: Arc<Shared>, key: Key, over: CancellationToken) {
     let over = tokio::select! {
         over = driver.run_until(distrusted) => over,
         never = tend(&pool, &key) => match never {},
+        never = follow(&pool, &key, at) => match never {},
     };
     let Some(shared) = pool.upgrade() else { return };
     // Whoever lets us in and throws us out at once is not up. If it was we who left, the next dial tells why.
@@ -212,4 +222,33 @@ async fn tend(pool: &Weak<Shared>, key: &Key) -> std::convert::Infallible {
             None => std::future::pending().await,
         }
     }
+}
+
+/// Looks the host's name up again whenever its time to live is over. A connection to where it no longer leads takes no new
+/// calls; those that are open finish.
+async fn follow(pool: &Weak<Shared>, key: &Key, at: Option<SocketAddr>) -> std::convert::Infallible {
+    loop {
+        let Some(shared) = pool.upgrade() else { break };
+        let found = shared.dialler.find(&key.address, key.is_trusted).await;
+        match (found, at) {
+            (Ok(Found { at: addresses, until: Some(until) }), Some(at)) => {
+                if !addresses.contains(&at) {
+                    tracing::info!(address = %key.address, %at, "a producer's name leads elsewhere now");
+                    shared.with(key, |slot, _| slot.leave(at));
+                    break;
+                }
+                drop(shared);
+                sleep_until(until).await;
+            }
+            // An address that is no name stays what it is.
+            (Ok(_), _) => break,
+            // That nobody answers for a name does not say that nobody is there.
+            (Err(error), _) => {
+                tracing::debug!(address = %key.address, %error, "a producer's name cannot be looked up again");
+                drop(shared);
+                sleep(PATIENCE).await;
+            }
+        }
+    }
+    std::future::pending().await
 }

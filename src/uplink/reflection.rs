@@ -78,7 +78,7 @@ pub async fn read(
 ) -> Result<Described, Unread> {
     let work = async {
         let connection = pool.connection(producer, endpoint, tenant).await?;
-        let authority = Authority::try_from(endpoint.address.to_string());
+        let authority = Authority::try_from(endpoint.address.authority());
         let authority = authority.unwrap_or_else(|_| Authority::from_static("producer.invalid"));
         let channel = Channel::new(connection.clone(), authority);
         let mut reader = Reader { channel, is_old: false, largest, left: largest.saturating_mul(REPEATED) };

@@ -1,6 +1,8 @@
 //! How producers are dialled, and how many connections to them are kept.
 
+use crate::model::EndpointRules;
 use crate::transport;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How producers are dialled, and how many connections to them are kept.
@@ -16,6 +18,10 @@ pub struct Settings {
     pub min_backoff: Duration,
     /// The longest pause between two dials.
     pub max_backoff: Duration,
+    /// What the host name of a registered producer may lead to.
+    pub rules: EndpointRules,
+    /// DNS servers that are asked instead of the system's.
+    pub dns_servers: Vec<SocketAddr>,
     /// The limits of each connection.
     pub transport: transport::Settings,
 }
@@ -28,6 +34,8 @@ impl Default for Settings {
             max_connections: 4,
             min_backoff: Duration::from_millis(250),
             max_backoff: Duration::from_secs(30),
+            rules: EndpointRules::default(),
+            dns_servers: Vec::new(),
             transport: transport::Settings::default(),
         }
     }

@@ -4,6 +4,7 @@ use super::{Error, Settings};
 use crate::model::{Address, Validity};
 use crate::transport::client::Connection;
 use jiff::Timestamp;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,8 @@ pub(super) struct Dial {
 #[derive(Debug)]
 struct Kept {
     connection: Connection,
+    /// Where it leads; `None` for a Unix socket.
+    at: Option<SocketAddr>,
     /// The revision of our own certificate that it was made with.
     credentials: u64,
     used: Instant,
@@ -116,8 +119,8 @@ impl Slot {
     }
 
     /// A dial succeeded.
-    pub(super) fn keep(&mut self, connection: Connection, credentials: u64) {
-        self.kept.push(Kept { connection, credentials, used: Instant::now() });
+    pub(super) fn keep(&mut self, connection: Connection, at: Option<SocketAddr>, credentials: u64) {
+        self.kept.push(Kept { connection, at, credentials, used: Instant::now() });
         self.dialling = None;
     }
 
@@ -131,6 +134,11 @@ impl Slot {
         self.failure =
             Some(Failure { since, attempts, retry: Instant::now() + pause(attempts, settings), last });
         self.dialling = None;
+    }
+
+    /// The host's name no longer leads there: no new calls; those that are open finish.
+    pub(super) fn leave(&mut self, at: SocketAddr) {
+        self.kept.retain(|kept| kept.at != Some(at));
     }
 
     /// Whether the last dial did not fail.
@@ -238,7 +246,7 @@ mod tests {
         );
         let (connection, _driver) = connecting.unwrap();
         let mut slot = Slot::default();
-        slot.keep(connection.clone(), 1);
+        slot.keep(connection.clone(), None, 1);
         let head = http::Request::get("https://ledger.example/").body(()).unwrap();
         let busy = connection.send(head, true).unwrap();
         tokio::time::advance(settings.idle_timeout).await;
@@ -250,7 +258,7 @@ mod tests {
         tokio::time::advance(settings.idle_timeout).await;
         assert!(slot.prune(&settings, 1));
 
-        slot.keep(connection, 1);
+        slot.keep(connection, None, 1);
         assert!(
             matches!(slot.lend(&address, &settings, 2, None), Lent::Dial(_)),
             "our certificate is another now"

@@ -5,6 +5,7 @@
 mod cancel;
 mod health;
 mod life;
+mod names;
 mod pool;
 
 use crate::fixture::{Organisation, World};
@@ -49,6 +50,19 @@ impl Listener {
         F: Future<Output = ()> + Send + 'static,
     {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(socket, trust, credentials, settings, handle)
+    }
+
+    fn start_on<F>(
+        socket: TcpListener,
+        trust: Trust,
+        credentials: Credentials,
+        settings: transport::Settings,
+        handle: fn(Exchange) -> F,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let listener = Self {
             address: socket.local_addr().unwrap(),
             connections: Arc::default(),

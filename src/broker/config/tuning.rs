@@ -2,7 +2,6 @@
 
 use super::reader::Table;
 use super::schema;
-use crate::model::Network;
 use schemars::JsonSchema;
 use std::time::Duration;
 
@@ -101,15 +100,6 @@ pub struct Health {
     /// For one probe; at most the interval.
     #[schemars(schema_with = "schema::duration", default, extend("default" = "2s"))]
     pub timeout: Duration,
-}
-
-/// Which addresses may be registered.
-#[derive(Debug, Clone, Default, PartialEq, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Endpoints {
-    /// Loopback, link-local and the broker's own addresses are refused in registrations, unless one of these networks (`127.0.0.0/8`) holds them.
-    #[schemars(with = "Vec<String>", default)]
-    pub allow: Vec<Network>,
 }
 
 /// What is logged, on the standard error stream.
@@ -257,14 +247,6 @@ pub(super) fn health(table: &Table<'_>) -> Option<Health> {
         return None;
     }
     Some(health)
-}
-
-pub(super) fn endpoints(table: &Table<'_>) -> Option<Endpoints> {
-    let network = "write networks such as [\"127.0.0.0/8\", \"::1/128\"]";
-    let allow = table
-        .get("allow")
-        .map_or(Some(Vec::new()), |list| list.list(|item| item.parsed(Network::parse, network)));
-    Some(Endpoints { allow: allow? })
 }
 
 pub(super) fn log(table: &Table<'_>) -> Option<Log> {
