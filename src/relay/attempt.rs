@@ -169,7 +169,7 @@ fn addressed(mut head: request::Parts, endpoint: &Endpoint) -> Request<()> {
     let mut uri: Parts = std::mem::take(&mut head.uri).into_parts();
     uri.scheme = Some(Scheme::HTTPS);
     if uri.authority.is_none() {
-        uri.authority = Authority::try_from(endpoint.address.to_string()).ok();
+        uri.authority = Authority::try_from(endpoint.address.authority()).ok();
     }
     head.uri = Uri::from_parts(uri).unwrap_or_default();
     head.extensions.clear();

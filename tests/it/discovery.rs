@@ -150,7 +150,7 @@ async fn what_a_version_names_must_be_served_and_the_rest_goes_to_the_one_that_n
 
 /// The first drift that the status tells to those of the platform.
 async fn drift(world: &World, hub: &Hub) -> Condition {
-    let channel = Consumer::connect(&world.data, "/reader", &hub).await.channel();
+    let channel = Consumer::connect(&world.data, "/reader", hub).await.channel();
     let mut watch =
         StatusServiceClient::new(channel).watch_status(WatchStatusRequest {}).await.unwrap().into_inner();
     loop {
