@@ -4,6 +4,7 @@
 //! Flow: files → sockets → store → catalogue (the last known, as STALE) → workers → drain.
 
 pub mod config;
+mod files;
 pub mod log;
 mod manifests;
 mod services;
@@ -81,6 +82,7 @@ impl Broker {
         let shutdown = Shutdown::new();
         let (files, domains) = (settings::files(&config), settings::domains(&config));
         let (credentials, trust, watcher) = identity::open(&files, &domains).map_err(Error::Identity)?;
+        files::make_room(config.limits.connections);
         let sockets = bind(&config.listen, settings::workers(&config))?;
         let addresses = addresses(&sockets)?;
         let (store, mut contents) = Store::open(&config.data_dir, Timestamp::now())?;
