@@ -4,7 +4,6 @@
 //! Flow: files → sockets → store → catalogue (the last known, as STALE) → workers → drain.
 
 pub mod config;
-mod files;
 pub mod log;
 mod manifests;
 mod services;
@@ -26,6 +25,7 @@ use crate::model::TrustDomain;
 use crate::relay::Relay;
 use crate::status::{Board, Prober};
 use crate::store::{self, Store};
+use crate::transport::{Budget, Use};
 use crate::uplink::{self, Desk, Observer, Peers, Pool, Rules};
 use crate::{catalog, usage, wire};
 use config::Config;
@@ -36,10 +36,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// How often what streams hold is counted anew.
+const COUNTED: Duration = Duration::from_millis(100);
+
 /// A running broker: its sockets are bound and it answers.
 pub struct Broker {
     addresses: Vec<SocketAddr>,
     connections: Connections,
+    budget: Budget,
     shutdown: Shutdown,
     store: Store,
     usage: usage::Keeping,
@@ -82,7 +86,6 @@ impl Broker {
         let shutdown = Shutdown::new();
         let (files, domains) = (settings::files(&config), settings::domains(&config));
         let (credentials, trust, watcher) = identity::open(&files, &domains).map_err(Error::Identity)?;
-        files::make_room(config.limits.connections);
         let sockets = bind(&config.listen, settings::workers(&config))?;
         let addresses = addresses(&sockets)?;
         let (store, mut contents) = Store::open(&config.data_dir, Timestamp::now())?;
@@ -124,7 +127,9 @@ impl Broker {
         let workers = sockets.into_iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
         tracing::info!(broker = %config.id, listen = ?addresses, "ready");
         let usage = keeper.start(store.clone());
-        Ok(Self { addresses, connections, shutdown, store, usage, workers })
+        let budget = reach.outbound.budget;
+        settle(budget.clone(), &shutdown);
+        Ok(Self { addresses, connections, budget, shutdown, store, usage, workers })
     }
 
     /// Where it listens; a port 0 of the configuration has become a real one.
@@ -135,6 +140,11 @@ impl Broker {
     /// Who is connected.
     pub fn connections(&self) -> &Connections {
         &self.connections
+    }
+
+    /// How many bytes each trust domain's streams hold now, or may come to hold while they wait.
+    pub fn buffered(&self) -> Vec<Use> {
+        self.budget.used()
     }
 
     /// Stops: no new connections, GOAWAY, open calls finish within `deadline` or are cut; the store is last. True if all
@@ -150,6 +160,19 @@ impl Broker {
         self.store.close().await;
         finished
     }
+}
+
+/// Counts what streams hold, again and again, until the end.
+fn settle(budget: Budget, shutdown: &Shutdown) {
+    let end = shutdown.clone();
+    lifecycle::spawn("buffered bytes", async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(COUNTED) => budget.settle(),
+                () = end.aborted() => return,
+            }
+        }
+    });
 }
 
 /// What the inbound edge reads.
@@ -207,7 +230,7 @@ fn edge(
         identity::server_config(&reach.trust, &reach.credentials),
         reach.trust.clone(),
         connections.clone(),
-        settings::limits(config),
+        settings::limits(config, &reach.outbound.budget),
         Dispatch { services, relay, policy: known.policy.clone() },
         shutdown.clone(),
     );

@@ -8,17 +8,20 @@
 //! for each direction of a stream.
 
 mod body;
+mod budget;
 mod channel;
 pub mod client;
 mod error;
 mod gauge;
 mod keepalive;
 mod link;
+mod pacing;
 pub mod server;
 mod settings;
 mod stream;
 
 pub use body::{RecvBody, send_body, serve};
+pub use budget::{Budget, Use};
 pub use channel::Channel;
 pub use error::Error;
 pub use gauge::Gauge;

@@ -41,6 +41,9 @@ impl Dispatch {
         if !relay::is_grpc(request.headers()) {
             return refuse(respond, StatusCode::UNSUPPORTED_MEDIA_TYPE);
         }
+        if let Some(transport::Error::OverShare { tenant, limit }) = request.body().refusal() {
+            return end(respond, Fault::over_share(&tenant, limit)).await;
+        }
         let (service, method) = match name(&request) {
             Ok(name) => name,
             Err(fault) => return end(respond, fault).await,

@@ -7,7 +7,7 @@ pub(super) mod call;
 pub(super) mod registration;
 
 use crate::access::Denial;
-use crate::model::Violation;
+use crate::model::{TrustDomain, Violation};
 use std::collections::HashMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -36,6 +36,14 @@ pub struct Fault {
     retry_is_safe: bool,
     metadata: Vec<(&'static str, String)>,
     violations: Vec<Violation>,
+    quota: Option<Quota>,
+}
+
+/// Whose share of what is used up.
+#[derive(Debug, Clone)]
+struct Quota {
+    subject: String,
+    description: String,
 }
 
 impl Fault {
@@ -48,7 +56,16 @@ impl Fault {
         };
         let retry_is_safe = matches!(code, Code::Unavailable | Code::ResourceExhausted);
         let message = message.into();
-        Self { code, reason, message, blame, retry_is_safe, metadata: Vec::new(), violations: Vec::new() }
+        Self {
+            code,
+            reason,
+            message,
+            blame,
+            retry_is_safe,
+            metadata: Vec::new(),
+            violations: Vec::new(),
+            quota: None,
+        }
     }
 
     /// The request is wrong in itself.
@@ -74,6 +91,17 @@ impl Fault {
     /// The caller asks for more than one answer holds.
     pub fn too_much(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(Code::ResourceExhausted, reason, message).blame(Blame::Consumer).retry(false)
+    }
+
+    /// The caller's trust domain holds more than its share of what all may hold.
+    pub fn over_share(tenant: &TrustDomain, limit: usize) -> Self {
+        let description = format!(
+            "its calls hold more than an equal share of the {limit} bytes that all calls may hold (limits.buffered_bytes): \
+             read faster, or send less at once"
+        );
+        let quota = Quota { subject: format!("trust_domain:{tenant}"), description: description.clone() };
+        let fault = Self::new(Code::ResourceExhausted, "OVER_SHARE", format!("{tenant}: {description}"));
+        Self { quota: Some(quota), ..fault.blame(Blame::Consumer).retry(false) }
     }
 
     /// The caller's time is over.
@@ -160,6 +188,9 @@ impl From<Fault> for Status {
         for violation in fault.violations {
             let description = format!("{} ({})", violation.message, violation.reason);
             details.add_bad_request_violation(violation.field, description);
+        }
+        if let Some(Quota { subject, description }) = fault.quota {
+            details.add_quota_failure_violation(subject, description);
         }
         Status::with_error_details(fault.code, fault.message, details)
     }

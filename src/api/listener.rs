@@ -8,7 +8,7 @@ use crate::access::Caller;
 use crate::identity::{self, Peer, Refusal, Trust};
 use crate::lifecycle::{self, Guard, Shutdown};
 use crate::transport::server::Connection;
-use crate::transport::{Exchange, Reason, Settings};
+use crate::transport::{Budget, Exchange, Reason, Settings};
 use crate::uplink::Pool;
 use std::io;
 use std::net::SocketAddr;
@@ -59,6 +59,8 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// Handshakes under way at once; more wait for their turn.
     pub handshakes: usize,
+    /// What all of them may hold in memory, by whose streams they are.
+    pub budget: Budget,
     /// After this time, give or take a tenth, a connection is told goodbye: its calls finish, and its client comes back
     /// to whichever broker it now finds.
     pub max_age: Duration,
@@ -159,7 +161,9 @@ impl Listener {
             Ok(Err(refusal)) => return self.complain(address, refusal),
             Err(_) => return self.complain(address, "it did not finish the TLS handshake in time"),
         };
-        let connection = match Connection::handshake(io, &self.limits.connection).await {
+        let buffered = self.limits.budget.gauge(&peer.identity.trust_domain);
+        let settings = Settings { buffered, ..self.limits.connection.clone() };
+        let connection = match Connection::handshake(io, &settings).await {
             Ok(connection) => connection,
             Err(error) => return self.complain(address, error),
         };

@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use crate::relay::{self, Answer, Call, Ended, Failure, Relay, Wish};
-use crate::transport::send_body;
+use crate::transport::{self, send_body};
 use crate::uplink::Pool;
 use http::{HeaderMap, Response};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,8 @@ pub(super) async fn carry(relay: &Relay, pool: &Pool, call: Call, cut: Cancellat
 async fn tell(wish: &Wish, failure: Failure) -> Option<u8> {
     let service = &wish.service;
     tracing::debug!(service, error = %failure.error, "a call failed");
-    if matches!(failure.error, relay::Error::Consumer(_)) {
+    let is_gone = |error: &transport::Error| !matches!(error, transport::Error::OverShare { .. });
+    if matches!(&failure.error, relay::Error::Consumer(error) if is_gone(error)) {
         // Dropping the answer is all that a consumer who has gone can be told.
         return None;
     }

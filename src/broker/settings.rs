@@ -33,8 +33,9 @@ pub(super) fn platforms(config: &Config) -> Vec<Platform> {
 }
 
 /// What consumers may take.
-pub(super) fn limits(config: &Config) -> Limits {
+pub(super) fn limits(config: &Config, budget: &transport::Budget) -> Limits {
     Limits {
+        budget: budget.clone(),
         connection: inbound(config),
         handshake_timeout: config.timeouts.handshake,
         handshakes: config.limits.handshakes,
@@ -57,11 +58,19 @@ fn inbound(config: &Config) -> transport::Settings {
     }
 }
 
+/// What streams may hold all together.
+fn budget(config: &Config) -> transport::Budget {
+    let limit = usize::try_from(config.limits.buffered_bytes).unwrap_or(usize::MAX);
+    transport::Budget::new(limit, clamp(config.limits.stream_window) as usize)
+}
+
 /// How producers are dialled; `own` is where the broker listens.
 pub(super) fn outbound(config: &Config, own: &[SocketAddr]) -> uplink::Settings {
     uplink::Settings {
         rules: rules(config, own),
         dns_servers: config.dns.servers.clone(),
+        budget: budget(config),
+        max_age: config.timeouts.connection_age,
         connect_timeout: config.timeouts.connect,
         max_backoff: LONGEST_BACKOFF,
         transport: transport::Settings { idle_timeout: None, ..inbound(config) },

@@ -3,7 +3,7 @@
 use super::gauge::Counted;
 use super::keepalive::Keepalive;
 use super::link::{Ended, Lease, Link, Stream};
-use super::{Error, Recv, Send, Settings};
+use super::{Error, Recv, Send, Settings, pacing};
 use h2::Reason;
 use h2::client::{ResponseFuture, SendRequest};
 use std::future::{Future, poll_fn};
@@ -40,7 +40,8 @@ pub struct Over {
 /// The answer that is awaited. Dropped before it has come, it cancels the stream.
 #[derive(Debug)]
 pub struct Response {
-    h2: ResponseFuture,
+    /// Taken when it falls.
+    h2: Option<ResponseFuture>,
     stream: Option<Arc<Stream>>,
 }
 
@@ -77,7 +78,7 @@ impl Connection {
         let (h2, send) = self.requests.clone().send_request(head, end).map_err(|e| self.link.unsent(e))?;
         let stream = Arc::new(Stream::new(send, end, lease));
         let send = Send::outbound(stream.clone(), self.link.gauge().clone(), end);
-        Ok((Response { h2, stream: Some(stream) }, send))
+        Ok((Response { h2: Some(h2), stream: Some(stream) }, send))
     }
 
     /// Streams that are open now.
@@ -105,6 +106,16 @@ impl Connection {
     /// `max_local_error_resets`, so that it should be retired before.
     pub fn faults(&self) -> usize {
         self.link.faults()
+    }
+
+    /// Whether it is to be replaced, because the peer may soon take the resets on it for an attack.
+    pub fn is_worn(&self) -> bool {
+        self.link.pacing().is_worn()
+    }
+
+    /// Whether streams on it wait until the peer takes more, and none has gone on for a while: a new one might wait too.
+    pub fn is_stalled(&self) -> bool {
+        self.link.is_stalled()
     }
 
     /// Waits until the connection is over and says why.
@@ -150,10 +161,10 @@ impl Future for Response {
     type Output = Result<http::Response<Recv>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = ready!(Pin::new(&mut self.h2).poll(cx));
-        let Some(stream) = self.stream.take() else {
-            return Poll::Ready(Err(Error::Closed("the answer was taken already")));
-        };
+        let taken = || Poll::Ready(Err(Error::Closed("the answer was taken already")));
+        let Some(h2) = &mut self.h2 else { return taken() };
+        let answer = ready!(Pin::new(h2).poll(cx));
+        let Some(stream) = self.stream.take() else { return taken() };
         stream.heard();
         Poll::Ready(match answer {
             Ok(answer) => {
@@ -169,7 +180,7 @@ impl Future for Response {
 impl Drop for Response {
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take() {
-            stream.with(|send| send.send_reset(Reason::CANCEL));
+            pacing::reset(&stream, self.h2.take(), Reason::CANCEL);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How a stream or a connection ends early.
 
+use crate::model::TrustDomain;
 use h2::Reason;
 use std::io;
 use std::sync::Arc;
@@ -45,6 +46,14 @@ pub enum Error {
     #[error("the connection carries its {limit} streams already")]
     AtCapacity {
         /// The lower of the peer's limit and ours.
+        limit: usize,
+    },
+    /// The broker holds as many bytes as it may, and whoever calls holds more of them than others.
+    #[error("streams of {tenant} hold more than its share of the {limit} bytes that all may hold")]
+    OverShare {
+        /// Who calls.
+        tenant: TrustDomain,
+        /// Bytes that streams may hold, all together.
         limit: usize,
     },
     /// A head or trailers that HTTP/2 does not allow, or a frame after the end. The caller's fault.

@@ -1,28 +1,59 @@
 //! Counts body bytes in memory, so that "bounded" is a number that a test and a metric can read.
 
+use super::budget::Tenant;
 use bytes::{Buf, Bytes};
 use std::io::IoSlice;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 /// Body bytes held: handed out by [`Recv`](super::Recv) and not yet released, or given to
 /// [`Send`](super::Send) and not yet written. Bytes that arrived and nobody has read yet are not in it; flow
 /// control bounds them to one stream window a stream ([`Recv::buffered`](super::Recv::buffered)).
 #[derive(Debug, Clone, Default)]
-pub struct Gauge(Arc<AtomicUsize>);
+pub struct Gauge(Arc<Held>);
+
+/// What one gauge counts, and against whose share.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    bytes: AtomicUsize,
+    tenant: Option<Arc<Tenant>>,
+}
+
+impl Held {
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
 
 impl Gauge {
+    pub(super) fn of(tenant: Arc<Tenant>) -> Self {
+        Self(Arc::new(Held { bytes: AtomicUsize::new(0), tenant: Some(tenant) }))
+    }
+
     /// The bytes held now.
     pub fn bytes(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.bytes()
+    }
+
+    /// The error of new calls, while whoever it counts for holds more than its share of what all may hold.
+    pub fn refusal(&self) -> Option<super::Error> {
+        self.0.tenant.as_ref().filter(|tenant| tenant.is_over()).map(|tenant| tenant.error())
+    }
+
+    pub(super) fn tenant(&self) -> Option<&Arc<Tenant>> {
+        self.0.tenant.as_ref()
+    }
+
+    pub(super) fn downgrade(&self) -> Weak<Held> {
+        Arc::downgrade(&self.0)
     }
 
     pub(super) fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes, Ordering::Relaxed);
+        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn sub(&self, bytes: usize) {
-        self.0.fetch_sub(bytes, Ordering::Relaxed);
+        self.0.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 

@@ -2,11 +2,17 @@
 
 use super::gauge::{Counted, Gauge};
 use super::keepalive::Traffic;
+use super::pacing::Pacing;
 use super::{Error, Settings};
-use h2::SendStream;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use h2::{Reason, SendStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// A connection on which no stream has moved for so long, although one wants to, holds its streams up.
+const STALL: Duration = Duration::from_millis(100);
 
 /// What the handles, the streams and the driver of one connection know together.
 #[derive(Debug)]
@@ -19,6 +25,12 @@ pub(super) struct Link {
     served: AtomicBool,
     closed: CancellationToken,
     cause: OnceLock<Error>,
+    pacing: Pacing,
+    /// Streams that wait until the peer takes more.
+    waiting: AtomicUsize,
+    /// When one of them began to wait, or went on, the last time: milliseconds after `born`.
+    moved: AtomicU64,
+    born: Instant,
 }
 
 impl Link {
@@ -32,6 +44,10 @@ impl Link {
             served: AtomicBool::new(false),
             closed: CancellationToken::new(),
             cause: OnceLock::new(),
+            pacing: Pacing::new(settings.max_early_resets),
+            waiting: AtomicUsize::new(0),
+            moved: AtomicU64::new(0),
+            born: Instant::now(),
         }
     }
 
@@ -53,6 +69,21 @@ impl Link {
 
     pub(super) fn has_served(&self) -> bool {
         self.served.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn pacing(&self) -> &Pacing {
+        &self.pacing
+    }
+
+    /// Whether streams wait until the peer takes more, and none has gone on for a while. The peer's window of the whole
+    /// connection may be used up by one of them: another stream would wait too.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+            && self.age() > self.moved.load(Ordering::Relaxed) + STALL.as_millis() as u64
+    }
+
+    fn age(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -92,13 +123,58 @@ impl Link {
 #[derive(Debug)]
 pub(super) struct Stream {
     send: Mutex<SendStream<Counted>>,
+    id: u32,
     sent: AtomicBool,
+    waiting: AtomicBool,
+    reset: AtomicBool,
     lease: Lease,
 }
 
 impl Stream {
     pub(super) fn new(send: SendStream<Counted>, sent: bool, lease: Lease) -> Self {
-        Self { send: Mutex::new(send), sent: AtomicBool::new(sent), lease }
+        let id = send.stream_id().into();
+        lease.0.pacing.opened(id);
+        let (send, sent) = (Mutex::new(send), AtomicBool::new(sent));
+        Self { send, id, sent, waiting: AtomicBool::new(false), reset: AtomicBool::new(false), lease }
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.lease.0
+    }
+
+    /// Ends the stream at once. Everybody else asks [`pacing::reset`](super::pacing::reset).
+    pub(super) fn reset(&self, reason: Reason) {
+        self.moves();
+        if !self.reset.swap(true, Ordering::Relaxed) {
+            self.with(|send| send.send_reset(reason));
+        }
+    }
+
+    pub(super) fn is_reset(&self) -> bool {
+        self.reset.load(Ordering::Relaxed)
+    }
+
+    /// It waits until the peer takes more.
+    pub(super) fn waits(&self) {
+        if !self.waiting.swap(true, Ordering::Relaxed) {
+            let link = &self.lease.0;
+            if link.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
+                link.moved.store(link.age(), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// It goes on.
+    pub(super) fn moves(&self) {
+        if self.waiting.load(Ordering::Relaxed) && self.waiting.swap(false, Ordering::Relaxed) {
+            let link = &self.lease.0;
+            link.waiting.fetch_sub(1, Ordering::Relaxed);
+            link.moved.store(link.age(), Ordering::Relaxed);
+        }
     }
 
     pub(super) fn gauge(&self) -> &Gauge {
@@ -124,10 +200,13 @@ impl Stream {
 
     pub(super) fn served(&self) {
         self.lease.0.served.store(true, Ordering::Relaxed);
+        self.lease.0.pacing.answered(self.id);
     }
 
     /// Translates h2's error, and knows better why the connection is gone.
     pub(super) fn failed(&self, error: h2::Error) -> Error {
+        // It has ended: there is nothing left to reset.
+        self.reset.store(true, Ordering::Relaxed);
         match Error::from(error) {
             Error::Reset { reason, remote: false } => {
                 self.lease.0.faults.fetch_add(1, Ordering::Relaxed);
@@ -136,6 +215,12 @@ impl Stream {
             Error::Io(io) => self.lease.0.cause.get().cloned().unwrap_or(Error::Io(io)),
             other => other,
         }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.moves();
     }
 }
 

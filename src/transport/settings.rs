@@ -31,6 +31,9 @@ pub struct Settings {
     pub max_pending_resets: usize,
     /// Streams that a peer may force us to reset, over a connection's life (CVE-2025-8671).
     pub max_local_error_resets: usize,
+    /// Resets that we send at once to a server that may not have accepted their streams yet; the others follow as it can
+    /// bear them. With as many again under way it is less than the 20 that h2 allows.
+    pub max_early_resets: usize,
     /// Streams reset by us whose late frames are still recognised.
     pub max_remembered_resets: usize,
     /// Counts the bytes that connections with these settings hold in memory.
@@ -51,6 +54,7 @@ impl Default for Settings {
             idle_timeout: Some(Duration::from_secs(60 * 60)),
             max_pending_resets: 100,
             max_local_error_resets: 1024,
+            max_early_resets: 8,
             max_remembered_resets: 64,
             buffered: Gauge::default(),
         }

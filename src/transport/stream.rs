@@ -1,8 +1,9 @@
 //! The two directions of one stream: frames are moved, and flow control reaches from end to end.
 
-use super::Error;
+use super::budget::Aside;
 use super::gauge::{Counted, Gauge};
 use super::link::Stream;
+use super::{Error, pacing};
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
@@ -34,6 +35,8 @@ pub struct Recv {
 pub struct Send {
     side: Side,
     gauge: Gauge,
+    /// What is set aside while it waits.
+    aside: Option<Box<Aside>>,
     first: bool,
     done: bool,
 }
@@ -100,6 +103,11 @@ impl Recv {
         self.stream.is_end_stream()
     }
 
+    /// Why nothing more is begun for whoever sends this, while it holds more than its share.
+    pub fn refusal(&self) -> Option<Error> {
+        self.gauge.refusal()
+    }
+
     /// Bytes that arrived and are not released yet; at most one stream window.
     pub fn buffered(&mut self) -> usize {
         self.stream.flow_control().used_capacity()
@@ -123,18 +131,18 @@ impl Drop for Recv {
     fn drop(&mut self) {
         self.gauge.sub(self.held);
         if let Some(stream) = self.outbound.take().filter(|stream| !(stream.is_sent() && self.is_end())) {
-            stream.with(|send| send.send_reset(Reason::CANCEL));
+            pacing::reset(&stream, None, Reason::CANCEL);
         }
     }
 }
 
 impl Send {
     pub(super) fn inbound(stream: SendStream<Counted>, gauge: Gauge, done: bool) -> Self {
-        Self { side: Side::Server(stream), gauge, first: true, done }
+        Self { side: Side::Server(stream), gauge, aside: None, first: true, done }
     }
 
     pub(super) fn outbound(stream: Arc<Stream>, gauge: Gauge, done: bool) -> Self {
-        Self { side: Side::Client(stream), gauge, first: true, done }
+        Self { side: Side::Client(stream), gauge, aside: None, first: true, done }
     }
 
     /// Sends a body frame, and the end of the stream with it if `end`. Waits until the peer's window takes it.
@@ -163,7 +171,10 @@ impl Send {
     /// Ends the stream at once, in both directions.
     pub fn reset(&mut self, reason: Reason) {
         self.done = true;
-        self.with(|stream| stream.send_reset(reason));
+        match &mut self.side {
+            Side::Client(stream) => pacing::reset(stream, None, reason),
+            Side::Server(stream) => stream.send_reset(reason),
+        }
     }
 
     /// Waits until the peer resets the stream or the connection is gone. Pending for ever on a stream that ends well.
@@ -184,13 +195,31 @@ impl Send {
                 room => Poll::Ready(Some(Ok(room))),
             }
         });
-        Poll::Ready(match ready!(room) {
+        if let Side::Client(stream) = &self.side {
+            if room.is_pending() { stream.waits() } else { stream.moves() }
+        }
+        let Poll::Ready(room) = room else { return self.set_aside(cx) };
+        self.aside = None;
+        Poll::Ready(match room {
             Some(room) => room.map_err(Error::from),
             None => Err(match self.poll_closed(cx) {
                 Poll::Ready(error) => error,
                 Poll::Pending => Error::Closed("the stream has ended"),
             }),
         })
+    }
+
+    /// While it waits, the other direction of its call piles up.
+    fn set_aside(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
+        let Some(tenant) = self.gauge.tenant() else { return Poll::Pending };
+        let stands = match &self.aside {
+            Some(aside) => aside.check(cx),
+            None => Aside::of(tenant, cx).map(|aside| self.aside = Some(Box::new(aside))),
+        };
+        match stands {
+            Ok(()) => Poll::Pending,
+            Err(over) => Poll::Ready(Err(over)),
+        }
     }
 
     fn push(&mut self, data: Bytes, end: bool) -> Result<(), Error> {
@@ -225,6 +254,9 @@ impl Send {
 
 impl Drop for Send {
     fn drop(&mut self) {
+        if let Side::Client(stream) = &self.side {
+            stream.moves();
+        }
         if !self.done {
             let reason = match self.side {
                 Side::Client(_) => Reason::CANCEL,

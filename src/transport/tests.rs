@@ -5,6 +5,7 @@ mod ends;
 mod flow;
 mod hostile;
 mod life;
+mod pacing;
 mod raw;
 
 use self::raw::Raw;

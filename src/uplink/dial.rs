@@ -4,7 +4,7 @@ use super::names::Names;
 use super::socket::Socket;
 use super::{Error, Settings};
 use crate::identity::{self, Credentials, Expected, Peer, Refusal, Trust, Usage};
-use crate::model::{Address, Identity, Place};
+use crate::model::{Address, Identity, Place, TrustDomain};
 use crate::transport::{self, client};
 use futures::stream::{FuturesUnordered, StreamExt};
 use rustls::pki_types::ServerName;
@@ -41,12 +41,13 @@ pub(super) struct Dialled {
 }
 
 impl Dialler {
-    /// Dials `address` and accepts nobody there but `expected`. What a host name leads to is judged by the rules for
+    /// Dials `address` for the calls of `tenant`, and accepts nobody there but `expected`. What a host name leads to is judged by the rules for
     /// endpoints, unless `is_trusted`.
     pub(super) async fn dial(
         &self,
         address: &Address,
         expected: &Identity,
+        tenant: &TrustDomain,
         is_trusted: bool,
     ) -> Result<Dialled, Error> {
         let after = self.settings.connect_timeout;
@@ -75,7 +76,9 @@ impl Dialler {
         let peer = self.trust.peer(&chain, Usage::Server).map_err(|refusal| refused(address, refusal))?;
 
         // Only now does a TLS 1.3 peer tell that it refuses our certificate.
-        let up = limit.hold("the HTTP/2 greeting", client::connect(tls, &self.settings.transport)).await?;
+        let buffered = self.settings.budget.gauge(tenant);
+        let settings = transport::Settings { buffered, ..self.settings.transport.clone() };
+        let up = limit.hold("the HTTP/2 greeting", client::connect(tls, &settings)).await?;
         let (connection, driver) = up.map_err(|cause| not_up(address, cause))?;
         Ok(Dialled { connection, driver, peer, at })
     }

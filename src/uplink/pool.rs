@@ -1,27 +1,17 @@
 //! The connections of one worker thread: dialled once for all who wait, lent while they have room, kept apart by tenant.
 
-use super::dial::{Dialled, Dialler, Found};
+mod life;
+
+use super::dial::Dialler;
 use super::names::Names;
-use super::slot::{Dial, Lent, Slot};
+use super::slot::{Dial, Lent, Next, Slot};
 use super::{Desk, Error, Peers, Settings};
 use crate::identity::{Credentials, Trust};
-use crate::lifecycle;
 use crate::model::{Address, Endpoint, Identity, Producer, Source, TrustDomain, Validity};
 use crate::transport::client;
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
-use tokio_util::sync::CancellationToken;
-
-/// A connection that ends sooner than this counts as a failed dial; one that lives longer ends the back-off.
-const PROBATION: Duration = Duration::from_secs(1);
-
-/// How long until a name is looked up again that could not be.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The connections of one worker thread to producers. Clones are the same pool.
 ///
@@ -84,10 +74,12 @@ impl Pool {
                 Lent::Ready(connection) => return Ok(connection),
                 Lent::Failed(error) => return Err(error),
                 Lent::Wait(dial) => dial,
+                Lent::Last(connection, dial) => {
+                    life::begin(&self.shared, &key, &dial);
+                    return Ok(connection);
+                }
                 Lent::Dial(dial) => {
-                    // Its own task: others wait for it too, and this caller may give up.
-                    let life = live(self.shared.clone(), key.clone(), dial.over.clone());
-                    lifecycle::spawn("uplink connection", life);
+                    life::begin(&self.shared, &key, &dial);
                     dial
                 }
             };
@@ -143,6 +135,13 @@ impl Shared {
         act(self.slots().entry(key.clone()).or_default(), &self.dialler.settings)
     }
 
+    /// What follows for the connections of `key`, if they are still known.
+    fn then(&self, key: &Key, act: impl FnOnce(&mut Slot, &Settings, u64) -> Next) -> Next {
+        let credentials = *self.credentials.borrow();
+        let mut slots = self.slots();
+        slots.get_mut(key).map_or(Next::Nothing, |slot| act(slot, &self.dialler.settings, credentials))
+    }
+
     fn prune(&self, key: &Key) {
         let credentials = *self.credentials.borrow();
         let mut slots = self.slots();
@@ -154,101 +153,4 @@ impl Shared {
     fn slots(&self) -> MutexGuard<'_, HashMap<Key, Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The whole life of one connection: dialled, kept, watched, forgotten.
-async fn live(shared: Arc<Shared>, key: Key, over: CancellationToken) {
-    let over = over.drop_guard();
-    let credentials = *shared.credentials.borrow();
-    let dialled = shared.dialler.dial(&key.address, &key.identity, key.is_trusted).await;
-    let Dialled { connection, driver, peer, at } = match dialled {
-        Ok(dialled) => dialled,
-        Err(error) => {
-            return shared.with(&key, |slot, settings| {
-                // Once when it begins; the prober tells of changes, and every call of its own failure.
-                if slot.is_well() {
-                    tracing::warn!(address = %key.address, expected = %key.identity, %error, "cannot reach a producer");
-                }
-                slot.fail(error, settings);
-            });
-        }
-    };
-    tracing::debug!(address = %key.address, identity = %key.identity, tenant = %key.tenant, "connected to a producer");
-    shared.with(&key, |slot, _| {
-        slot.shown(peer.validity());
-        slot.keep(connection, at, credentials);
-    });
-    drop(over);
-
-    let born = Instant::now();
-    let trust = shared.dialler.trust.clone();
-    // The pool's end closes the connection: the task must not keep the pool.
-    let pool = Arc::downgrade(&shared);
-    drop(shared);
-    let lost = AtomicBool::new(false);
-    let distrusted = async {
-        let refusal = trust.ends(&peer).await;
-        tracing::warn!(address = %key.address, identity = %key.identity, %refusal, "cut a producer");
-        lost.store(true, Ordering::Relaxed);
-        "the producer is no longer trusted"
-    };
-    let over = tokio::select! {
-        over = driver.run_until(distrusted) => over,
-        never = tend(&pool, &key) => match never {},
-        never = follow(&pool, &key, at) => match never {},
-    };
-    let Some(shared) = pool.upgrade() else { return };
-    // Whoever lets us in and throws us out at once is not up. If it was we who left, the next dial tells why.
-    if born.elapsed() < PROBATION && !over.served && !lost.into_inner() {
-        let error = Error::Http2 { address: key.address.clone(), cause: over.cause };
-        shared.with(&key, |slot, settings| slot.fail(error, settings));
-    }
-    shared.prune(&key);
-}
-
-/// Ends the back-off when the connection has proven itself, and from then on lets go of what is idle.
-async fn tend(pool: &Weak<Shared>, key: &Key) -> std::convert::Infallible {
-    sleep(PROBATION).await;
-    if let Some(shared) = pool.upgrade() {
-        shared.with(key, |slot, _| slot.settle());
-    }
-    loop {
-        let pause = pool.upgrade().map(|shared| {
-            shared.prune(key);
-            shared.dialler.settings.idle_timeout / 4
-        });
-        match pause {
-            Some(pause) => sleep(pause).await,
-            None => std::future::pending().await,
-        }
-    }
-}
-
-/// Looks the host's name up again whenever its time to live is over. A connection to where it no longer leads takes no new
-/// calls; those that are open finish.
-async fn follow(pool: &Weak<Shared>, key: &Key, at: Option<SocketAddr>) -> std::convert::Infallible {
-    loop {
-        let Some(shared) = pool.upgrade() else { break };
-        let found = shared.dialler.find(&key.address, key.is_trusted).await;
-        match (found, at) {
-            (Ok(Found { at: addresses, until: Some(until) }), Some(at)) => {
-                if !addresses.contains(&at) {
-                    tracing::info!(address = %key.address, %at, "a producer's name leads elsewhere now");
-                    shared.with(key, |slot, _| slot.leave(at));
-                    break;
-                }
-                drop(shared);
-                sleep_until(until).await;
-            }
-            // An address that is no name stays what it is.
-            (Ok(_), _) => break,
-            // That nobody answers for a name does not say that nobody is there.
-            (Err(error), _) => {
-                tracing::debug!(address = %key.address, %error, "a producer's name cannot be looked up again");
-                drop(shared);
-                sleep(PATIENCE).await;
-            }
-        }
-    }
-    std::future::pending().await
 }

@@ -1,7 +1,7 @@
 //! How producers are dialled, and how many connections to them are kept.
 
 use crate::model::EndpointRules;
-use crate::transport;
+use crate::transport::{self, Budget};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,7 +12,9 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// After how long without a call a connection is closed.
     pub idle_timeout: Duration,
-    /// Connections to one endpoint for one tenant; the next is opened when those before are full.
+    /// After this time, give or take a tenth, a connection is replaced by a new one, and its calls finish.
+    pub max_age: Duration,
+    /// Connections to one endpoint for one tenant; the next is opened when those before are nearly full.
     pub max_connections: usize,
     /// The pause after a first failed dial; it doubles with each further one.
     pub min_backoff: Duration,
@@ -22,6 +24,8 @@ pub struct Settings {
     pub rules: EndpointRules,
     /// DNS servers that are asked instead of the system's.
     pub dns_servers: Vec<SocketAddr>,
+    /// What the streams of each tenant may hold in memory, with all that others hold.
+    pub budget: Budget,
     /// The limits of each connection.
     pub transport: transport::Settings,
 }
@@ -31,11 +35,13 @@ impl Default for Settings {
         Self {
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(5 * 60),
-            max_connections: 4,
+            max_age: Duration::from_secs(30 * 60),
+            max_connections: 32,
             min_backoff: Duration::from_millis(250),
             max_backoff: Duration::from_secs(30),
             rules: EndpointRules::default(),
             dns_servers: Vec::new(),
+            budget: Budget::default(),
             transport: transport::Settings::default(),
         }
     }

@@ -4,7 +4,6 @@ use super::{Error, Settings};
 use crate::model::{Address, Validity};
 use crate::transport::client::Connection;
 use jiff::Timestamp;
-use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 /// A connection is retired when this share of the faults is used up that h2 counts over its life and then gives up
 /// the whole connection, with everybody's calls.
 const FAULTS_SHARE: usize = 2;
+
+/// Another connection is dialled when less than this share of the streams of the last one is left.
+const NEAR: usize = 8;
 
 /// The connections to one endpoint for one tenant.
 #[derive(Debug, Default)]
@@ -23,6 +25,10 @@ pub(super) struct Slot {
     certificate: Option<Validity>,
     /// How many dials have failed, ever.
     failures: u64,
+    /// When somebody asked for a connection the last time.
+    used: Option<Instant>,
+    /// The number of the next connection.
+    next: u64,
 }
 
 /// What a caller gets.
@@ -30,6 +36,8 @@ pub(super) struct Slot {
 pub(super) enum Lent {
     /// A connection with room.
     Ready(Connection),
+    /// A connection that is nearly full, and another is to be dialled meanwhile.
+    Last(Connection, Dial),
     /// Somebody dials already: wait for it, then ask again.
     Wait(Dial),
     /// Dial, tell all who wait that it is over, then ask again.
@@ -47,11 +55,23 @@ pub(super) struct Dial {
     failures: u64,
 }
 
+/// What follows when a connection has ended, or is to be replaced.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Another is to be dialled before somebody asks.
+    Dial(Dial),
+    /// Somebody dials already.
+    Wait(CancellationToken),
+    /// Another is to be dialled, and it is too early.
+    Later(Duration),
+    /// Nothing.
+    Nothing,
+}
+
 #[derive(Debug)]
 struct Kept {
+    id: u64,
     connection: Connection,
-    /// Where it leads; `None` for a Unix socket.
-    at: Option<SocketAddr>,
     /// The revision of our own certificate that it was made with.
     credentials: u64,
     used: Instant,
@@ -75,37 +95,99 @@ impl Slot {
         waited: Option<&Dial>,
     ) -> Lent {
         let now = Instant::now();
-        let faults = faults(settings);
-        let fit = |kept: &Kept| {
-            kept.credentials == credentials && kept.connection.faults() < faults && kept.connection.has_room()
-        };
-        // The first with room: few full connections are cheaper than many half-empty ones.
-        if let Some(kept) = self.kept.iter_mut().find(|kept| fit(kept)) {
-            kept.used = now;
-            return Lent::Ready(kept.connection.clone());
+        self.used = Some(now);
+        // The first with room: few full connections are cheaper than many half-empty ones. One that holds its streams up
+        // gets no more of them.
+        let fit = |kept: &Kept| kept.is_fit(settings, credentials) && kept.connection.has_room();
+        if let Some(at) = self.kept.iter().position(|kept| fit(kept) && !kept.connection.is_stalled()) {
+            return self.lend_at(at, now, settings);
         }
         self.prune(settings, credentials);
+        // Better a slow one than none.
+        let last = self.kept.iter().position(fit);
+        let or_last = |slot: &mut Self, error| match last {
+            Some(at) => Lent::Ready(slot.kept[at].lend(now)),
+            None => Lent::Failed(error),
+        };
         if let Some(failure) = &self.failure {
             if waited.is_some_and(|dial| dial.failures < self.failures) {
-                return Lent::Failed(failure.last.clone());
+                let error = failure.last.clone();
+                return or_last(self, error);
             }
             if failure.retry > now {
-                return Lent::Failed(failure.backing_off(now));
+                let error = failure.backing_off(now);
+                return or_last(self, error);
             }
         }
-        let failures = self.failures;
+        let (failures, connections) = (self.failures, self.kept.len());
         if let Some(over) = self.dialling.clone().filter(|over| !over.is_cancelled()) {
             return Lent::Wait(Dial { over, failures });
         }
-        if self.kept.len() >= settings.max_connections {
-            return Lent::Failed(Error::AtCapacity {
-                address: address.clone(),
-                connections: self.kept.len(),
-            });
+        if connections >= settings.max_connections {
+            return or_last(self, Error::AtCapacity { address: address.clone(), connections });
         }
+        Lent::Dial(self.dial())
+    }
+
+    /// Lends one, and asks for another before the last of them is full.
+    fn lend_at(&mut self, at: usize, now: Instant, settings: &Settings) -> Lent {
+        let kept = &mut self.kept[at];
+        let connection = kept.lend(now);
+        let (open, limit) = (connection.in_flight(), connection.limit());
+        if open + limit / NEAR < limit
+            || at + 1 < self.kept.len()
+            || self.kept.len() >= settings.max_connections
+        {
+            return Lent::Ready(connection);
+        }
+        match self.next(now) {
+            Next::Dial(dial) => Lent::Last(connection, dial),
+            _ => Lent::Ready(connection),
+        }
+    }
+
+    /// Begins a dial, unless one is under way or it is too early for one.
+    fn next(&mut self, now: Instant) -> Next {
+        if let Some(failure) = self.failure.as_ref().filter(|failure| failure.retry > now) {
+            return Next::Later(failure.retry - now);
+        }
+        if let Some(over) = self.dialling.clone().filter(|over| !over.is_cancelled()) {
+            return Next::Wait(over);
+        }
+        Next::Dial(self.dial())
+    }
+
+    fn dial(&mut self) -> Dial {
         let over = CancellationToken::new();
         self.dialling = Some(over.clone());
-        Lent::Dial(Dial { over, failures })
+        Dial { over, failures: self.failures }
+    }
+
+    /// After a connection has ended: while the endpoint is called, another is dialled before somebody asks.
+    pub(super) fn renew(&mut self, settings: &Settings, credentials: u64) -> Next {
+        self.prune(settings, credentials);
+        let now = Instant::now();
+        match self.is_warm(now, settings) && !self.kept.iter().any(|kept| kept.is_fit(settings, credentials))
+        {
+            true => self.next(now),
+            false => Next::Nothing,
+        }
+    }
+
+    /// Before a connection is to end: it takes no more calls when another is there, or when nobody needs one.
+    pub(super) fn replace(&mut self, id: u64, settings: &Settings, credentials: u64) -> Next {
+        let now = Instant::now();
+        let has_other = self.kept.iter().any(|kept| kept.id != id && kept.is_fit(settings, credentials));
+        if !has_other && self.is_warm(now, settings) && self.kept.iter().any(|kept| kept.id == id) {
+            return self.next(now);
+        }
+        self.kept.retain(|kept| kept.id != id);
+        Next::Nothing
+    }
+
+    /// Whether somebody asked for a connection of late.
+    fn is_warm(&self, now: Instant, settings: &Settings) -> bool {
+        self.used.is_some_and(|used| now - used < settings.idle_timeout)
     }
 
     /// When the peer's certificate is valid, as the last handshake showed it.
@@ -118,10 +200,12 @@ impl Slot {
         self.certificate = Some(certificate);
     }
 
-    /// A dial succeeded.
-    pub(super) fn keep(&mut self, connection: Connection, at: Option<SocketAddr>, credentials: u64) {
-        self.kept.push(Kept { connection, at, credentials, used: Instant::now() });
+    /// A dial succeeded. The number of the connection.
+    pub(super) fn keep(&mut self, connection: Connection, credentials: u64) -> u64 {
+        self.next += 1;
+        self.kept.push(Kept { id: self.next, connection, credentials, used: Instant::now() });
         self.dialling = None;
+        self.next
     }
 
     /// A dial failed, or a connection broke as soon as it was made.
@@ -136,11 +220,6 @@ impl Slot {
         self.dialling = None;
     }
 
-    /// The host's name no longer leads there: no new calls; those that are open finish.
-    pub(super) fn leave(&mut self, at: SocketAddr) {
-        self.kept.retain(|kept| kept.at != Some(at));
-    }
-
     /// Whether the last dial did not fail.
     pub(super) fn is_well(&self) -> bool {
         self.failure.is_none()
@@ -153,15 +232,30 @@ impl Slot {
 
     /// Lets go of what is closed, outdated or idle; calls on it finish. True if nothing is left to remember.
     pub(super) fn prune(&mut self, settings: &Settings, credentials: u64) -> bool {
-        let (now, faults) = (Instant::now(), faults(settings));
+        let now = Instant::now();
         self.kept.retain(|kept| {
             let idle = kept.connection.in_flight() == 0 && now - kept.used >= settings.idle_timeout;
-            let sound = kept.connection.is_open() && kept.connection.faults() < faults;
-            sound && kept.credentials == credentials && !idle
+            kept.is_fit(settings, credentials) && !idle
         });
         let forgotten = |failure: &Failure| now > failure.retry + settings.max_backoff * 2;
         self.failure.take_if(|failure| forgotten(failure));
         self.kept.is_empty() && self.dialling.is_none() && self.failure.is_none()
+    }
+}
+
+impl Kept {
+    /// Whether it may carry more calls now or later.
+    fn is_fit(&self, settings: &Settings, credentials: u64) -> bool {
+        let connection = &self.connection;
+        self.credentials == credentials
+            && connection.faults() < faults(settings)
+            && !connection.is_worn()
+            && connection.is_open()
+    }
+
+    fn lend(&mut self, now: Instant) -> Connection {
+        self.used = now;
+        self.connection.clone()
     }
 }
 
@@ -183,85 +277,4 @@ fn pause(attempts: u32, settings: &Settings) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::transport::{client, server};
-
-    fn refused() -> Error {
-        let address = Address::parse("ledger.example:1").unwrap();
-        Error::TimedOut { address, phase: "connecting", after: Duration::from_secs(5) }
-    }
-
-    #[test]
-    fn the_pause_doubles_up_to_its_limit() {
-        let settings = Settings::default();
-        for (attempts, longest) in [(1, 250), (2, 500), (3, 1000), (8, 30_000), (u32::MAX, 30_000)] {
-            let longest = Duration::from_millis(longest);
-            for _ in 0..100 {
-                let pause = pause(attempts, &settings);
-                assert!(pause <= longest && pause >= longest / 2, "{attempts}: {pause:?}");
-            }
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn after_a_failure_calls_fail_at_once_until_the_pause_is_over() {
-        let (settings, address) = (Settings::default(), Address::parse("ledger.example:1").unwrap());
-        let mut slot = Slot::default();
-        let Lent::Dial(dial) = slot.lend(&address, &settings, 1, None) else { panic!("it should dial") };
-        assert!(matches!(slot.lend(&address, &settings, 1, None), Lent::Wait(_)), "one dial for all");
-        slot.fail(refused(), &settings);
-        let told = slot.lend(&address, &settings, 1, Some(&dial));
-        assert!(matches!(told, Lent::Failed(Error::TimedOut { .. })), "{told:?}");
-        let Lent::Failed(error) = slot.lend(&address, &settings, 1, None) else { panic!("it should fail") };
-        assert_eq!((error.reason(), error.address()), ("CONNECT_TIMEOUT", &address));
-        let since = error.since().unwrap();
-
-        tokio::time::advance(settings.min_backoff).await;
-        assert!(matches!(slot.lend(&address, &settings, 1, None), Lent::Dial(_)));
-        slot.fail(refused(), &settings);
-        let Lent::Failed(error) = slot.lend(&address, &settings, 1, None) else { panic!("it should fail") };
-        assert_eq!(error.since(), Some(since), "the first failure counts");
-
-        tokio::time::advance(settings.max_backoff * 4).await;
-        assert!(slot.prune(&settings, 1), "an old failure is forgotten");
-    }
-
-    #[test]
-    fn a_dial_that_vanished_does_not_block_the_next() {
-        let (settings, address) = (Settings::default(), Address::parse("ledger.example:1").unwrap());
-        let mut slot = Slot::default();
-        let Lent::Dial(dial) = slot.lend(&address, &settings, 1, None) else { panic!("it should dial") };
-        dial.over.cancel();
-        assert!(matches!(slot.lend(&address, &settings, 1, None), Lent::Dial(_)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn idle_and_outdated_connections_are_let_go_and_busy_ones_are_not() {
-        let (settings, address) = (Settings::default(), Address::parse("ledger.example:1").unwrap());
-        let (near, far) = tokio::io::duplex(1 << 16);
-        let (connecting, _listening) = tokio::join!(
-            client::connect(near, &settings.transport),
-            server::Connection::handshake(far, &settings.transport)
-        );
-        let (connection, _driver) = connecting.unwrap();
-        let mut slot = Slot::default();
-        slot.keep(connection.clone(), None, 1);
-        let head = http::Request::get("https://ledger.example/").body(()).unwrap();
-        let busy = connection.send(head, true).unwrap();
-        tokio::time::advance(settings.idle_timeout).await;
-        assert!(!slot.prune(&settings, 1), "a call is open");
-        drop(busy);
-        assert!(matches!(slot.lend(&address, &settings, 1, None), Lent::Ready(_)));
-        tokio::time::advance(settings.idle_timeout / 2).await;
-        assert!(!slot.prune(&settings, 1), "it was used a while ago");
-        tokio::time::advance(settings.idle_timeout).await;
-        assert!(slot.prune(&settings, 1));
-
-        slot.keep(connection, None, 1);
-        assert!(
-            matches!(slot.lend(&address, &settings, 2, None), Lent::Dial(_)),
-            "our certificate is another now"
-        );
-    }
-}
+mod tests;

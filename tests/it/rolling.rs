@@ -64,7 +64,7 @@ impl Roamer {
                 let mut n = task;
                 while !roamer.stop.load(Ordering::SeqCst) {
                     n += 1;
-                    let pause = if n % 4 == 0 { Duration::from_millis(100) } else { Duration::ZERO };
+                    let pause = if n.is_multiple_of(4) { Duration::from_millis(100) } else { Duration::ZERO };
                     roamer.call(pause).await;
                 }
             })

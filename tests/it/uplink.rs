@@ -7,6 +7,8 @@ mod health;
 mod life;
 mod names;
 mod pool;
+mod share;
+mod storm;
 
 use crate::fixture::{Organisation, World};
 use http::Request;

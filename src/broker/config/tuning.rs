@@ -55,6 +55,9 @@ pub struct Limits {
     /// What may be under way unread on one stream: the memory that a reader who stalls costs.
     #[schemars(schema_with = "schema::size", default, extend("default" = "256KiB"))]
     pub stream_window: u64,
+    /// What all streams together may hold while their readers are slow. When it is used up, whoever holds more than an equal share loses what it began last (RESOURCE_EXHAUSTED).
+    #[schemars(schema_with = "schema::size", default, extend("default" = "1GiB"))]
+    pub buffered_bytes: u64,
 }
 
 /// How long is waited for what.
@@ -141,6 +144,7 @@ impl Default for Limits {
             message_bytes: 64 * MIB,
             own_message_bytes: 16 * MIB,
             stream_window: 256 * KIB,
+            buffered_bytes: GIB,
         }
     }
 }
@@ -200,6 +204,7 @@ pub(super) fn limits(table: &Table<'_>) -> Option<Limits> {
     let message_bytes = size("message_bytes", or.message_bytes, KIB..=4 * GIB);
     let own_message_bytes = size("own_message_bytes", or.own_message_bytes, 64 * KIB..=GIB);
     let stream_window = size("stream_window", or.stream_window, 64 * KIB..=64 * MIB);
+    let buffered_bytes = size("buffered_bytes", or.buffered_bytes, MIB..=1024 * GIB);
     Some(Limits {
         connections: connections? as usize,
         handshakes: handshakes? as usize,
@@ -208,6 +213,7 @@ pub(super) fn limits(table: &Table<'_>) -> Option<Limits> {
         message_bytes: message_bytes?,
         own_message_bytes: own_message_bytes?,
         stream_window: stream_window?,
+        buffered_bytes: buffered_bytes?,
     })
 }
 

@@ -149,22 +149,23 @@ async fn trap_1_5_no_call_queues_for_a_stream_that_nobody_has() {
     let hub = ledger(&world, &producer, "").await;
     let consumer = Consumer::connect(&world.data, "/app", &hub).await;
     let mut calls = Vec::new();
-    for _ in 0..8 {
+    // Two on each of as many connections as one endpoint may have.
+    for _ in 0..64 {
         let (response, mut send) = consumer.open(POST, &[]);
         send.frame(frame(b""), true).await.unwrap();
         calls.push(response);
     }
     let arrived = async {
-        while producer.calls() < 8 {
+        while producer.calls() < 64 {
             // Frames are on their way through two sockets.
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(Duration::from_secs(5), arrived).await.expect("more connections are opened for more streams");
+    timeout(Duration::from_secs(20), arrived).await.expect("more connections are opened for more streams");
     // All connections are full: the next is told at once.
     let reply = timeout(Duration::from_secs(2), consumer.unary(POST, &[], b"")).await.unwrap().unwrap();
     assert_eq!((reply.status(), reply.reason().as_str()), (8, "PRODUCER_AT_CAPACITY"));
-    gate.add_permits(8);
+    gate.add_permits(64);
     for call in calls {
         assert_eq!(read(call).await.unwrap().status(), 0);
     }
