@@ -1,47 +1,66 @@
-//! What is told about the process: logs, on the standard error stream.
+//! What is told about the process and its calls: logs, metrics, spans, the access log.
 //!
-//! Owns: the one subscriber. Never: what is worth telling; each room says that with `tracing`.
+//! Owns: the one subscriber, the meters, what of a call becomes a number, a span or a line, and their forms.
+//! Never: sockets (`api::admin` is asked, `uplink::collector` sends); what is worth telling of a call (`relay` knows);
+//! metadata that no configuration names; a series, a span or a line beyond its bound.
+//! Flow: a call ends → [`Meters`] count in the shard of its thread, [`Tracer`] and [`AccessLog`] take what is sampled →
+//! [`Family`] → [`text`] for who scrapes, [`otlp`] for a collector.
 
-use std::io::IsTerminal;
-use tracing_subscriber::{EnvFilter, fmt};
+mod access_log;
+mod escape;
+mod family;
+mod histogram;
+mod logs;
+mod meters;
+pub mod otlp;
+mod process;
+mod shards;
+pub mod text;
+mod trace;
 
-/// The form of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
+pub use access_log::{AccessLog, Choice, Entry, Field, Sink, Writer};
+pub use family::{Attribute, Distribution, Family, Kind, Point, Unit, Value};
+pub use logs::{Error, Format, start};
+pub use meters::{Attempt, Known, Meters, Open, Outcome, Repeats};
+pub use process::Process;
+pub use trace::{Context, Fact, Role, Sampling, Span, Tracer};
+
+/// What is told of calls; a part that is off costs nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Telemetry {
+    /// Counts them.
+    pub meters: Option<Meters>,
+    /// Follows them.
+    pub tracer: Option<Tracer>,
+    /// Writes them down.
+    pub access_log: Option<AccessLog>,
 }
 
-/// Logs cannot begin.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Not a filter.
-    #[error("{filter:?} says no levels of a log; write a level, or part=level pairs joined by commas")]
-    Filter {
-        /// What was given.
-        filter: String,
-        /// Why not.
-        source: tracing_subscriber::filter::ParseError,
-    },
-    /// Somebody else in this process did it before.
-    #[error("logs have begun already")]
-    Begun,
+/// The name of a gRPC status, as metrics, spans and lines write it (gRPC core, "Status codes and their use"). What is
+/// none of the seventeen reads as UNKNOWN.
+pub fn status(code: u8) -> &'static str {
+    STATUSES.get(usize::from(code)).copied().unwrap_or("UNKNOWN")
 }
 
-/// Begins to log what passes `filter`: a level (`info`), or levels by part (`info,portolan::uplink=debug`).
-pub fn start(format: Format, filter: &str) -> Result<(), Error> {
-    let filter =
-        EnvFilter::try_new(filter).map_err(|source| Error::Filter { filter: filter.to_owned(), source })?;
-    // A log that nobody reads any more must not end whoever writes to it: complaining about it would panic.
-    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
-    let begun = match format {
-        Format::Text => {
-            let is_read_by_people = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            lines.with_ansi(is_read_by_people).try_init()
-        }
-        Format::Json => lines.json().flatten_event(true).try_init(),
-    };
-    begun.map_err(|_| Error::Begun)
-}
+/// How many statuses there are.
+const STATUS_COUNT: usize = 17;
+
+const STATUSES: [&str; STATUS_COUNT] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
