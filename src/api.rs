@@ -3,6 +3,7 @@
 //! Owns: listeners, who may call what, and how an error looks outside. Never: decides routes or folds status.
 //! Flow: `listener` (handshake → identity) → `gate` (one row per method) → a typed service, or `passthrough` → `relay`.
 
+pub mod admin;
 mod caller;
 pub mod catalog;
 mod connections;

@@ -4,6 +4,7 @@
 //! Never: who should be called (`relay`), when to probe and what follows from it (`status`).
 //! Flow: endpoint → [`Pool::connection`] (one dial for all who wait) → lent while it has room → retired.
 
+pub mod collector;
 mod dial;
 mod error;
 mod ewma;
@@ -12,6 +13,7 @@ mod lend;
 mod meter;
 mod names;
 mod observations;
+pub mod orca;
 mod peers;
 mod pool;
 pub mod reflection;

@@ -11,6 +11,7 @@ mod platform;
 mod producer;
 mod reader;
 mod schema;
+mod telemetry;
 mod tree;
 mod trust;
 mod tuning;
@@ -22,6 +23,7 @@ pub use network::{Dns, Endpoints};
 pub use platform::Platform;
 pub use producer::{Endpoint, Producer};
 pub use schema::schema;
+pub use telemetry::{AccessLog, Admin, Collector, Metrics, Tracing};
 pub use trust::{Tls, TrustDomain};
 pub use tuning::{Drain, Health, Leases, Limits, Log, LogFormat, Timeouts};
 
@@ -91,6 +93,18 @@ pub struct Config {
     /// What is logged.
     #[schemars(default)]
     pub log: Log,
+    /// The listener for those who watch the process.
+    #[schemars(default)]
+    pub admin: Admin,
+    /// What is counted.
+    #[schemars(default)]
+    pub metrics: Metrics,
+    /// Which calls are followed, and where their spans go.
+    #[schemars(default)]
+    pub tracing: Tracing,
+    /// Which calls are written down.
+    #[schemars(default)]
+    pub access_log: AccessLog,
 }
 
 /// Reads the file at `path` and lays the variables `PORTOLAN__SECTION__KEY` of the environment over it.
@@ -179,6 +193,10 @@ fn read(root: &Table<'_>) -> Option<Config> {
     let endpoints = root.section("endpoints", network::endpoints);
     let dns = root.section("dns", network::dns);
     let log = root.section("log", tuning::log);
+    let admin = root.section("admin", telemetry::admin);
+    let metrics = root.section("metrics", |table| telemetry::metrics(table, &domains));
+    let tracing = root.section("tracing", |table| telemetry::tracing(table, &domains));
+    let access_log = root.section("access_log", telemetry::access_log);
     Some(Config {
         id: id?,
         listen: listen?,
@@ -199,6 +217,10 @@ fn read(root: &Table<'_>) -> Option<Config> {
         endpoints: endpoints?,
         dns: dns?,
         log: log?,
+        admin: admin?,
+        metrics: metrics?,
+        tracing: tracing?,
+        access_log: access_log?,
     })
 }
 

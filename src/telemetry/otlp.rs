@@ -56,8 +56,8 @@ pub fn metrics(families: &[Family], origin: &Origin, now: Timestamp) -> Vec<Vec<
 }
 
 /// Spans as one message of [`TRACES`].
-pub fn traces(spans: Vec<Span>, origin: &Origin) -> Vec<u8> {
-    let spans = spans.into_iter().map(span).collect();
+pub fn traces(spans: &[Span], origin: &Origin) -> Vec<u8> {
+    let spans = spans.iter().map(span).collect();
     let scope_spans = vec![ScopeSpans { scope: scope(), spans, ..Default::default() }];
     let resource_spans = vec![ResourceSpans { resource: resource(origin), scope_spans, ..Default::default() }];
     ExportTraceServiceRequest { resource_spans }.encode_to_vec()
@@ -146,13 +146,13 @@ fn histogram(point: &Point, times: Times) -> Option<HistogramDataPoint> {
     })
 }
 
-fn span(span: Span) -> pb::Span {
+fn span(span: &Span) -> pb::Span {
     let kind = match span.role {
         Role::Server => pb::span::SpanKind::Server,
         Role::Client => pb::span::SpanKind::Client,
     };
-    let status = span.error.map(|error| pb::Status {
-        message: error.into_owned(),
+    let status = span.error.as_ref().map(|error| pb::Status {
+        message: error.to_string(),
         code: pb::status::StatusCode::Error.into(),
     });
     pb::Span {
@@ -161,21 +161,21 @@ fn span(span: Span) -> pb::Span {
         parent_span_id: if span.parent == 0 { Vec::new() } else { span.parent.to_be_bytes().to_vec() },
         // Sampled (W3C Trace Context §3.2.2.5): nothing else is kept.
         flags: 1,
-        name: span.name.into_owned(),
+        name: span.name.to_string(),
         kind: kind.into(),
         start_time_unix_nano: since_epoch(span.began),
         end_time_unix_nano: since_epoch(span.ended),
-        attributes: span.facts.into_iter().map(fact).collect(),
+        attributes: span.facts.iter().map(fact).collect(),
         status,
         ..Default::default()
     }
 }
 
-fn fact((key, fact): (&'static str, Fact)) -> KeyValue {
+fn fact((key, fact): &(&'static str, Fact)) -> KeyValue {
     let value = match fact {
-        Fact::Text(text) => any_value::Value::StringValue(text.into_owned()),
-        Fact::Whole(whole) => any_value::Value::IntValue(whole),
-        Fact::Flag(flag) => any_value::Value::BoolValue(flag),
+        Fact::Text(text) => any_value::Value::StringValue(text.to_string()),
+        Fact::Whole(whole) => any_value::Value::IntValue(*whole),
+        Fact::Flag(flag) => any_value::Value::BoolValue(*flag),
     };
     key_value(key, value)
 }

@@ -266,6 +266,14 @@ impl<'r> Field<'r> {
         }
     }
 
+    /// A list that may be empty, or one entry of it without brackets.
+    pub(super) fn none_or_more<T>(&self, read: impl Fn(&Field<'r>) -> Option<T>) -> Option<Vec<T>> {
+        match &self.node.value {
+            Value::List(_) => self.list(read),
+            _ => read(self).map(|alone| vec![alone]),
+        }
+    }
+
     /// What became of every entry of a list. All are read, so that the faults of all are told.
     fn items<T>(&self, read: impl Fn(&Field<'r>) -> Option<T>) -> Option<Vec<Option<T>>> {
         let Value::List(items) = &self.node.value else { return self.wrong("a list", "put it in [ ]") };

@@ -34,6 +34,11 @@ pub(super) fn one_or_more(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "anyOf": [address, { "type": "array", "items": address, "minItems": 1 }] })
 }
 
+pub(super) fn none_or_more(_: &mut SchemaGenerator) -> Schema {
+    let address = json_schema!({ "type": "string" });
+    json_schema!({ "anyOf": [address, { "type": "array", "items": address }] })
+}
+
 pub(super) fn duration(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "pattern": DURATION_PATTERN })
 }

@@ -68,6 +68,14 @@ fn the_example_is_read_whole() {
     assert_eq!(config.drain, Drain::default());
     assert_eq!(config.health, Health::default());
     assert_eq!(config.log, Log::default());
+    assert_eq!(config.admin, Admin::default());
+    let Metrics { collector, .. } = &config.metrics;
+    assert_eq!(config.metrics, Metrics { collector: collector.clone(), ..Metrics::default() });
+    assert!(collector.as_ref().is_some_and(|collector| !collector.is_tls));
+    let Tracing { collector, collector_identity, .. } = config.tracing.clone();
+    assert_eq!(config.tracing, Tracing { collector, collector_identity, ..Tracing::default() });
+    let to = Some(folder.path().join("access.log"));
+    assert_eq!(config.access_log, AccessLog { to, ..AccessLog::default() });
 }
 
 #[test]

@@ -7,6 +7,20 @@ fn each_fault_has_its_place_its_field_and_its_cure() {
     // What stands in the example, what is written instead, the field at fault, what is wrong, the cure.
     let table: &[(&str, &str, &str, &str, &str)] = &[
         ("id = \"hub-1\"", "id = \"Hub 1\"", "id", "not a broker id", "such as \"hub-1\""),
+        ("listen = [\"127.0.0.1:9464\"]", "listen = 9464", "admin.listen", "text is needed", "double quotes"),
+        ("series = 2000", "series = 1", "metrics.series", "out of range", "16 to 100000"),
+        ("ratio = 0.01", "ratio = 1.5", "tracing.ratio", "not a share", "from 0 to 1"),
+        ("\"http://127.0.0.1:4317\"", "\"127.0.0.1:4317\"", "metrics.collector", "neither http", "http://127.0.0.1:4317"),
+        ("\"http://127.0.0.1:4317\"", "\"https://127.0.0.1:4317\"", "metrics", "who the collector must be", "collector_identity"),
+        (
+            "spiffe://payments.example/collector",
+            "spiffe://nobody.example/collector",
+            "tracing.collector_identity",
+            "not declared",
+            "declare its trust domain",
+        ),
+        ("fields = [\"time\",", "fields = [\"tmie\",", "access_log.fields[0]", "none of the words", "\"time\""),
+        ("metadata = []", "metadata = [\"Authorization\"]", "access_log.metadata[0]", "credentials", "leave it out"),
         ("id = \"hub-1\"", "id = 7", "id", "it is a whole number, and text is needed", "double quotes"),
         (
             "\"127.0.0.1:7443\", \"[::1]:7443\"",
