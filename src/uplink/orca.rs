@@ -141,7 +141,7 @@ mod tests {
     fn what_cannot_be_says_nothing() {
         assert_eq!(read(&HeaderMap::new()), None);
         assert_eq!(of_text("TEXT cpu_utilization=-1,eps=NaN,mem_utilization=inf"), Some(Load::default()));
-        for bad in ["", "TEXT", "JSON {", "JSON []", "XML <x/>", "BIN ///", "BIN \u{7f}"] {
+        for bad in ["", "TEXT", "JSON {", "JSON []", "XML <x/>", "BIN ///"] {
             assert_eq!(of_text(bad), None, "{bad}");
         }
         assert_eq!(of_text(&format!("TEXT cpu=1,{}", "x=1,".repeat(2_000))), None);

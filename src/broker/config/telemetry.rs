@@ -42,7 +42,7 @@ pub struct Metrics {
     pub collector: Option<Collector>,
     /// Who the collector must be, with `https`: a SPIFFE id.
     #[schemars(with = "Option<String>", default)]
-    pub collector_identity: Option<Identity>,
+    pub collector_id: Option<Identity>,
     /// How often they are sent.
     #[schemars(schema_with = "schema::duration", default, extend("default" = "60s"))]
     pub interval: Duration,
@@ -57,7 +57,7 @@ pub struct Tracing {
     pub collector: Option<Collector>,
     /// Who the collector must be, with `https`: a SPIFFE id.
     #[schemars(with = "Option<String>", default)]
-    pub collector_identity: Option<Identity>,
+    pub collector_id: Option<Identity>,
     /// The share of calls that are followed although no caller has decided: 0 to 1.
     #[schemars(default, range(min = 0, max = 1), extend("default" = 0.01))]
     pub ratio: f64,
@@ -107,13 +107,13 @@ impl Default for Admin {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { calls: true, series: 2_000, collector: None, collector_identity: None, interval: 60 * SECOND }
+        Self { calls: true, series: 2_000, collector: None, collector_id: None, interval: 60 * SECOND }
     }
 }
 
 impl Default for Tracing {
     fn default() -> Self {
-        Self { collector: None, collector_identity: None, ratio: 0.01, follow_callers: true, queue: 8_192 }
+        Self { collector: None, collector_id: None, ratio: 0.01, follow_callers: true, queue: 8_192 }
     }
 }
 
@@ -137,8 +137,8 @@ pub(super) fn metrics(table: &Table<'_>, domains: &Domains) -> Option<Metrics> {
     let series = table.get("series").map_or(Some(or.series as i64), |field| field.whole(16..=100_000));
     let collector = collector(table, domains);
     let interval = table.get("interval").map_or(Some(or.interval), |field| field.duration(SECOND..=HOUR));
-    let (collector, collector_identity) = collector?;
-    Some(Metrics { calls: calls?, series: series? as usize, collector, collector_identity, interval: interval? })
+    let (collector, collector_id) = collector?;
+    Some(Metrics { calls: calls?, series: series? as usize, collector, collector_id, interval: interval? })
 }
 
 pub(super) fn tracing(table: &Table<'_>, domains: &Domains) -> Option<Tracing> {
@@ -147,10 +147,10 @@ pub(super) fn tracing(table: &Table<'_>, domains: &Domains) -> Option<Tracing> {
     let ratio = table.get("ratio").map_or(Some(or.ratio), |field| share(&field));
     let follow_callers = table.get("follow_callers").map_or(Some(or.follow_callers), |field| field.switch());
     let queue = table.get("queue").map_or(Some(or.queue as i64), |field| field.whole(16..=1_000_000));
-    let (collector, collector_identity) = collector?;
+    let (collector, collector_id) = collector?;
     Some(Tracing {
         collector,
-        collector_identity,
+        collector_id,
         ratio: ratio?,
         follow_callers: follow_callers?,
         queue: queue? as usize,
@@ -171,10 +171,10 @@ pub(super) fn access_log(table: &Table<'_>) -> Option<AccessLog> {
 
 /// Where a collector is, and who it must be.
 fn collector(table: &Table<'_>, domains: &Domains) -> Option<(Option<Collector>, Option<Identity>)> {
-    let fix = "write \"http://127.0.0.1:4317\", or \"https://host:4317\" with a collector_identity";
+    let fix = "write \"http://127.0.0.1:4317\", or \"https://host:4317\" with a collector_id";
     let collector = table.get("collector").map_or(Some(None), |field| field.parsed(place, fix).map(Some));
     let identity =
-        table.get("collector_identity").map_or(Some(None), |field| operator(&field, domains).map(Some));
+        table.get("collector_id").map_or(Some(None), |field| operator(&field, domains).map(Some));
     let (collector, identity) = (collector?, identity?);
     let is_tls = collector.as_ref().is_some_and(|collector| collector.is_tls);
     if is_tls != identity.is_some() {
@@ -183,7 +183,7 @@ fn collector(table: &Table<'_>, domains: &Domains) -> Option<(Option<Collector>,
         } else {
             "only a collector behind https proves who it is"
         };
-        table.fault(problem, "with https write a collector_identity, such as \"spiffe://hub.example/collector\"");
+        table.fault(problem, "with https write a collector_id, such as \"spiffe://hub.example/collector\"");
         return None;
     }
     Some((collector, identity))

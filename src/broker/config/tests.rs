@@ -72,8 +72,8 @@ fn the_example_is_read_whole() {
     let Metrics { collector, .. } = &config.metrics;
     assert_eq!(config.metrics, Metrics { collector: collector.clone(), ..Metrics::default() });
     assert!(collector.as_ref().is_some_and(|collector| !collector.is_tls));
-    let Tracing { collector, collector_identity, .. } = config.tracing.clone();
-    assert_eq!(config.tracing, Tracing { collector, collector_identity, ..Tracing::default() });
+    let Tracing { collector, collector_id, .. } = config.tracing.clone();
+    assert_eq!(config.tracing, Tracing { collector, collector_id, ..Tracing::default() });
     let to = Some(folder.path().join("access.log"));
     assert_eq!(config.access_log, AccessLog { to, ..AccessLog::default() });
 }

@@ -11,11 +11,11 @@ fn each_fault_has_its_place_its_field_and_its_cure() {
         ("series = 2000", "series = 1", "metrics.series", "out of range", "16 to 100000"),
         ("ratio = 0.01", "ratio = 1.5", "tracing.ratio", "not a share", "from 0 to 1"),
         ("\"http://127.0.0.1:4317\"", "\"127.0.0.1:4317\"", "metrics.collector", "neither http", "http://127.0.0.1:4317"),
-        ("\"http://127.0.0.1:4317\"", "\"https://127.0.0.1:4317\"", "metrics", "who the collector must be", "collector_identity"),
+        ("\"http://127.0.0.1:4317\"", "\"https://127.0.0.1:4317\"", "metrics", "who the collector must be", "collector_id"),
         (
             "spiffe://payments.example/collector",
             "spiffe://nobody.example/collector",
-            "tracing.collector_identity",
+            "tracing.collector_id",
             "not declared",
             "declare its trust domain",
         ),
