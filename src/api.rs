@@ -7,6 +7,7 @@ pub mod admin;
 mod caller;
 pub mod catalog;
 mod connections;
+mod counted;
 pub mod consumers;
 pub mod dispatch;
 pub mod fault;

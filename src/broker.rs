@@ -4,11 +4,13 @@
 //! Flow: files → sockets → store → catalogue (the last known, as STALE) → workers → drain.
 
 pub mod config;
+mod gather;
 pub mod log;
 mod manifests;
 mod services;
 mod settings;
 mod socket;
+mod watch;
 mod worker;
 
 use crate::access::{self, Policy};
@@ -25,13 +27,20 @@ use crate::model::TrustDomain;
 use crate::relay::Relay;
 use crate::status::{Board, Prober};
 use crate::store::{self, Store};
+<<<<<<< HEAD
 use crate::transport::{Budget, Use};
 use crate::uplink::{self, Desk, Observer, Peers, Pool, Rules};
+=======
+use crate::telemetry::{Process, Telemetry};
+use crate::uplink::{Observer, Peers, Pool, Rules};
+>>>>>>> 112e4e6 (telemetry: count, follow and write down every call)
 use crate::{catalog, usage, wire};
 use config::Config;
+use gather::Sources;
 use jiff::Timestamp;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -47,6 +56,7 @@ pub struct Broker {
     shutdown: Shutdown,
     store: Store,
     usage: usage::Keeping,
+    watchers: watch::Watchers,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -61,6 +71,15 @@ pub enum Error {
     Listen {
         /// Which.
         address: SocketAddr,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// The access log cannot be written.
+    #[error("cannot write the access log to {}", path.display())]
+    AccessLog {
+        /// Where.
+        path: PathBuf,
         /// Why.
         #[source]
         cause: io::Error,
@@ -83,7 +102,7 @@ impl Broker {
     /// Binds, loads what was known, and answers. Runs its control plane on the current runtime and its calls on threads
     /// of their own.
     pub async fn start(config: Config) -> Result<Self, Error> {
-        let shutdown = Shutdown::new();
+        let (shutdown, process) = (Shutdown::new(), Process::new(Timestamp::now()));
         let (files, domains) = (settings::files(&config), settings::domains(&config));
         let (credentials, trust, watcher) = identity::open(&files, &domains).map_err(Error::Identity)?;
         let sockets = bind(&config.listen, settings::workers(&config))?;
@@ -118,23 +137,58 @@ impl Broker {
         let reach = Reach { outbound: settings::outbound(&config, &addresses), trust, credentials };
         discover(&config, &known, &reach, &shutdown);
         lifecycle::spawn("certificate watcher", watcher.run(shutdown.clone()));
+<<<<<<< HEAD
         let (listener, connections) = edge(&config, &known, &reach, recorder, &shutdown);
         let peers = Peers::new(Rules::default());
         let start = |(index, sockets)| {
             let pool = Arc::new(reach.pool_at(peers.desk()));
+=======
+        let opened = watch::open(&config, &known.described).await?;
+        let telling = (recorder, opened.telemetry.clone());
+        let (listener, connections) = edge(&config, &known, (&trust, &credentials), telling, &shutdown);
+        let outbound = settings::outbound(&config);
+        let sources = Sources {
+            process,
+            telemetry: opened.telemetry.clone(),
+            connections: connections.clone(),
+            catalog: known.catalog.clone(),
+            observations: listener.dispatch.relay.observations.clone(),
+            certificates: known.certificates.clone(),
+            buffered: [
+                listener.limits.connection.buffered.clone(),
+                outbound.transport.buffered.clone(),
+            ],
+        };
+        let ground = (process, known.catalog.clone());
+        let watchers = opened.start(&config, sources.gather(), (&trust, &credentials), ground, &shutdown);
+        let peers = Peers::new(Rules::default());
+        let start = |(index, sockets)| {
+            let (trust, credentials) = (trust.clone(), credentials.clone());
+            let pool = Arc::new(Pool::at(peers.desk(), trust, credentials, outbound.clone()));
+>>>>>>> 112e4e6 (telemetry: count, follow and write down every call)
             worker::start(index, sockets, listener.clone(), pool, shutdown.clone()).map_err(Error::Worker)
         };
         let workers = sockets.into_iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
-        tracing::info!(broker = %config.id, listen = ?addresses, "ready");
+        watchers.serving();
+        tracing::info!(broker = %config.id, listen = ?addresses, admin = ?watchers.addresses, "ready");
         let usage = keeper.start(store.clone());
+<<<<<<< HEAD
         let budget = reach.outbound.budget;
         settle(budget.clone(), &shutdown);
         Ok(Self { addresses, connections, budget, shutdown, store, usage, workers })
+=======
+        Ok(Self { addresses, connections, shutdown, store, usage, watchers, workers })
+>>>>>>> 112e4e6 (telemetry: count, follow and write down every call)
     }
 
     /// Where it listens; a port 0 of the configuration has become a real one.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where those who watch find metrics, life and readiness; empty if the configuration wants none.
+    pub fn admin(&self) -> &[SocketAddr] {
+        &self.watchers.addresses
     }
 
     /// Who is connected.
@@ -156,6 +210,7 @@ impl Broker {
             tokio::task::spawn_blocking(move || workers.into_iter().for_each(|worker| drop(worker.join())));
         // A worker that panicked has said so itself.
         drop(joined.await);
+        self.watchers.finish().await;
         self.usage.finish().await;
         self.store.close().await;
         finished
@@ -207,8 +262,13 @@ impl Reach {
 fn edge(
     config: &Config,
     known: &Known,
+<<<<<<< HEAD
     reach: &Reach,
     usage: usage::Recorder,
+=======
+    (trust, credentials): (&Trust, &Credentials),
+    (usage, telemetry): (usage::Recorder, Telemetry),
+>>>>>>> 112e4e6 (telemetry: count, follow and write down every call)
     shutdown: &Shutdown,
 ) -> (Arc<Listener>, Connections) {
     let observer = Observer::new();
@@ -223,6 +283,7 @@ fn edge(
         locality: settings::locality(config),
         message_bytes: settings::message_bytes(config),
         replay: Default::default(),
+        telemetry,
     });
     let services = Arc::new(services::all(config, known, &relay, board, shutdown));
     let connections = Connections::new(config.limits.connections);

@@ -18,6 +18,8 @@ mod intent;
 mod meter;
 pub mod replay;
 mod story;
+mod tries;
+mod watch;
 
 pub use answer::{BadAnswer, is_grpc};
 pub use carry::Answer;

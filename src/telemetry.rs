@@ -23,7 +23,7 @@ pub use family::{Attribute, Distribution, Family, Kind, Point, Unit, Value};
 pub use logs::{Error, Format, start};
 pub use meters::{Attempt, Known, Meters, Open, Outcome, Repeats};
 pub use process::Process;
-pub use trace::{Context, Fact, Role, Sampling, Span, Tracer};
+pub use trace::{Context, Fact, Role, Sampling, Span, Tracer, new_span};
 
 /// What is told of calls; a part that is off costs nothing.
 #[derive(Debug, Clone, Default)]

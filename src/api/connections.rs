@@ -2,9 +2,10 @@
 
 use crate::model::Identity;
 use dashmap::DashMap;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ struct Shared {
     taken: AtomicUsize,
     emptied: Notify,
     limit: usize,
+    refused: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,27 @@ impl Connections {
     /// A registry for at most `limit` connections.
     pub fn new(limit: usize) -> Self {
         let (next, taken, emptied) = (AtomicU64::new(0), AtomicUsize::new(0), Notify::new());
-        Self { shared: Arc::new(Shared { open: DashMap::new(), next, taken, emptied, limit }) }
+        let (open, refused) = (DashMap::new(), Mutex::default());
+        Self { shared: Arc::new(Shared { open, next, taken, emptied, limit, refused }) }
+    }
+
+    /// Counts a connection that was not let in, and why: a word of this build.
+    pub fn refuse(&self, reason: &'static str) {
+        *self.refused().entry(reason).or_default() += 1;
+    }
+
+    /// How many were not let in, by reason.
+    pub fn refusals(&self) -> Vec<(&'static str, u64)> {
+        self.refused().iter().map(|(reason, count)| (*reason, *count)).collect()
+    }
+
+    /// How many places are taken, and how many there are.
+    pub fn fill(&self) -> (usize, usize) {
+        (self.shared.taken.load(Ordering::Relaxed), self.shared.limit)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a place for a connection that was accepted and not yet named; `None` when all are taken.

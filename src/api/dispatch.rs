@@ -1,14 +1,17 @@
 //! One request: checked as gRPC asks, then answered by a service of ours or carried to its owner.
 
+use super::counted::{self, Counted};
 use super::fault::Fault;
 use super::services::Services;
 use super::until::Until;
 use super::{gate, passthrough};
 use crate::access::{Caller, Policy};
 use crate::relay::{self, Intent, Relay, deadline};
+use crate::telemetry::Meters;
 use crate::transport::{self, Exchange, Recv, RecvBody, Respond, send_body};
 use crate::uplink::Pool;
 use http::{Method, Request, Response, StatusCode};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -32,7 +35,13 @@ pub struct Dispatch {
 
 impl Dispatch {
     /// Answers one request, until `cut` says that it must end.
-    pub async fn answer(&self, exchange: Exchange, caller: Arc<Caller>, pool: &Pool, cut: CancellationToken) {
+    pub async fn answer(
+        &self,
+        exchange: Exchange,
+        (caller, peer): (Arc<Caller>, SocketAddr),
+        pool: &Pool,
+        cut: CancellationToken,
+    ) {
         let Exchange { request, respond } = exchange;
         // What is no gRPC call is answered in HTTP (gRPC over HTTP/2, "Requests").
         if request.method() != Method::POST {
@@ -46,29 +55,38 @@ impl Dispatch {
         }
         let (service, method) = match name(&request) {
             Ok(name) => name,
-            Err(fault) => return end(respond, fault).await,
+            Err(fault) => return self.end(respond, fault).await,
         };
         let deadline = match deadline::parse(request.headers()) {
-            Ok(Some(Duration::ZERO)) => return end(respond, Fault::deadline_exceeded()).await,
+            Ok(Some(Duration::ZERO)) => return self.end(respond, Fault::deadline_exceeded()).await,
             Ok(timeout) => timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
-            Err(bad) => return end(respond, Fault::invalid("BAD_TIMEOUT", bad.to_string())).await,
+            Err(bad) => return self.end(respond, Fault::invalid("BAD_TIMEOUT", bad.to_string())).await,
         };
         if self.services.has(&service) {
-            let own = Own { services: &self.services, service: &service, method: &method, deadline };
+            let meters = self.relay.telemetry.meters.as_ref();
+            let own =
+                Own { services: &self.services, meters, service: &service, method: &method, deadline };
             return own.answer(request, respond, caller, cut).await;
         }
         let intent = match Intent::read(request.headers()) {
             Ok(intent) => intent,
-            Err(bad) => return end(respond, Fault::from(bad)).await,
+            Err(bad) => return self.end(respond, Fault::from(bad)).await,
         };
-        let wish = relay::Wish { caller, service, method, intent, deadline };
+        let wish = relay::Wish { caller, peer, service, method, intent, deadline };
         let call = relay::Call { wish, exchange: Exchange { request, respond } };
         passthrough::carry(&self.relay, pool, call, cut).await;
+    }
+
+    /// Answers a call that goes nowhere.
+    async fn end(&self, respond: Respond, fault: Fault) {
+        counted::turned_away(self.relay.telemetry.meters.as_ref(), &fault);
+        end(respond, fault).await;
     }
 }
 
 struct Own<'a> {
     services: &'a Services,
+    meters: Option<&'a Meters>,
     service: &'a str,
     method: &'a str,
     deadline: Option<Instant>,
@@ -83,8 +101,11 @@ impl Own<'_> {
         cut: CancellationToken,
     ) {
         if let Err(fault) = gate::judge(self.service, self.method, &caller) {
+            counted::turned_away(self.meters, &fault);
             return end(respond, fault).await;
         }
+        let row = gate::row(self.service, self.method);
+        let counted = self.meters.zip(row).map(|(meters, row)| Counted::begin(meters, row));
         request.extensions_mut().insert(caller);
         let request = request.map(|recv| Body::new(RecvBody::new(recv)));
         let Some(answer) = self.services.call(self.service, request) else { return };
@@ -99,9 +120,10 @@ impl Own<'_> {
             Some(deadline) => {
                 // A reader who takes nothing is not told that its time is over: its stream is reset.
                 let over = deadline::passed(Some(deadline + LAST_WORD));
-                send(respond, answer.map(|body| Until::new(body, deadline)), cut, over).await
+                let answer = answer.map(|body| Until::new(body, deadline));
+                send(respond, counted::watched(answer, counted), cut, over).await
             }
-            None => send(respond, answer, cut, std::future::pending()).await,
+            None => send(respond, counted::watched(answer, counted), cut, std::future::pending()).await,
         };
         if let Err(error) = sent {
             tracing::debug!(service = self.service, method = self.method, %error, "an answer did not arrive");

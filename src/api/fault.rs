@@ -136,6 +136,11 @@ impl Fault {
         Self::new(Code::NotFound, "NOT_FOUND", format!("{name:?} was not found"))
     }
 
+    /// The number of its code.
+    pub(super) fn number(&self) -> u8 {
+        self.code as u8
+    }
+
     /// The word for programs.
     pub(super) fn reason(&self) -> &'static str {
         self.reason

@@ -133,7 +133,7 @@ impl Listener {
                     let serve = self.clone().serve(stream, address, place, pool.clone(), working);
                     lifecycle::spawn("connection", serve);
                 }
-                None => self.complain(address, "all connections are taken (limits.connections)"),
+                None => self.complain(address, "FULL", "all connections are taken (limits.connections)"),
             },
             Err(error) => tracing::warn!(%error, "cannot accept a connection"),
         }
@@ -158,14 +158,16 @@ impl Listener {
         let (io, peer) = match timeout(self.limits.handshake_timeout, greeting).await {
             Ok(Ok(greeted)) => greeted,
             Ok(Err(Refusal::Left)) => return,
-            Ok(Err(refusal)) => return self.complain(address, refusal),
-            Err(_) => return self.complain(address, "it did not finish the TLS handshake in time"),
+            Ok(Err(refusal)) => return self.complain(address, refusal.reason(), refusal),
+            Err(_) => {
+                return self.complain(address, "TIMED_OUT", "it did not finish the TLS handshake in time");
+            }
         };
         let buffered = self.limits.budget.gauge(&peer.identity.trust_domain);
         let settings = Settings { buffered, ..self.limits.connection.clone() };
         let connection = match Connection::handshake(io, &settings).await {
             Ok(connection) => connection,
-            Err(error) => return self.complain(address, error),
+            Err(error) => return self.complain(address, "HTTP2_FAILED", error),
         };
         place.name(peer.identity.clone(), address);
         let caller = Arc::new(self.dispatch.policy.caller(peer.identity.clone()));
@@ -229,15 +231,16 @@ impl Listener {
         let guard = self.shutdown.guard();
         let dispatch = self.dispatch.clone();
         let caller = self.dispatch.policy.current(&guest.caller);
-        let (cut, pool) = (guest.cut.clone(), pool.clone());
+        let (cut, pool, address) = (guest.cut.clone(), pool.clone(), guest.address);
         lifecycle::spawn("call", async move {
-            dispatch.answer(exchange, caller, &pool, cut).await;
+            dispatch.answer(exchange, (caller, address), &pool, cut).await;
             drop(guard);
         });
     }
 
-    /// One line about a peer that was not let in.
-    fn complain(&self, address: SocketAddr, reason: impl std::fmt::Display) {
+    /// One line about a peer that was not let in, and one more of its kind.
+    fn complain(&self, address: SocketAddr, word: &'static str, reason: impl std::fmt::Display) {
+        self.connections.refuse(word);
         if let Some(kept_back) = self.noise.admit(Instant::now()) {
             tracing::warn!(peer = %address, %reason, kept_back, "connection refused");
         }

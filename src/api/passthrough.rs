@@ -16,21 +16,25 @@ pub(super) async fn carry(relay: &Relay, pool: &Pool, call: Call, cut: Cancellat
         "its connection has to end"
     };
     let Ended { wish, mut course, failure } = relay.forward(pool, call, stop).await;
+    let mut reason = None;
     if let Some(failure) = failure {
-        course.status = tell(&wish, failure).await;
+        (course.status, reason) = tell(&wish, failure).await;
     }
+    relay.tell(&wish, &course, reason);
 }
 
-/// Tells the consumer how its call failed. The number of the status, if it could be told one.
-async fn tell(wish: &Wish, failure: Failure) -> Option<u8> {
+/// Tells the consumer how its call failed. The number of the status, if it could be told one, and our own reason for it.
+async fn tell(wish: &Wish, failure: Failure) -> (Option<u8>, Option<&'static str>) {
     let service = &wish.service;
     tracing::debug!(service, error = %failure.error, "a call failed");
     let is_gone = |error: &transport::Error| !matches!(error, transport::Error::OverShare { .. });
     if matches!(&failure.error, relay::Error::Consumer(error) if is_gone(error)) {
         // Dropping the answer is all that a consumer who has gone can be told.
-        return None;
+        return (None, None);
     }
-    let status = Status::from(Fault::from(failure.error));
+    let fault = Fault::from(failure.error);
+    let reason = Some(fault.reason());
+    let status = Status::from(fault);
     let code = status.code() as u8;
     let told = match failure.answer {
         Answer::Unsent(respond) => {
@@ -41,7 +45,9 @@ async fn tell(wish: &Wish, failure: Failure) -> Option<u8> {
         Answer::Open(mut send) => {
             let mut trailers: HeaderMap = failure.told;
             // A status of ours always fits into headers; without it the stream is reset, never ended well.
-            status.add_header(&mut trailers).ok()?;
+            if status.add_header(&mut trailers).is_err() {
+                return (None, reason);
+            }
             send.trailers(trailers)
         }
         Answer::Over => Ok(()),
@@ -49,5 +55,5 @@ async fn tell(wish: &Wish, failure: Failure) -> Option<u8> {
     if let Err(error) = told {
         tracing::debug!(service, %error, "the consumer left before its status");
     }
-    Some(code)
+    (Some(code), reason)
 }

@@ -131,6 +131,39 @@ pub fn refusal(error: &(dyn Error + 'static)) -> Option<Refusal> {
 }
 
 impl Refusal {
+    /// The reason for programs: `UPPER_SNAKE_CASE`.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Refusal::NoCertificate => "NO_CERTIFICATE",
+            Refusal::Malformed(_) => "MALFORMED",
+            Refusal::NoName => "NO_NAME",
+            Refusal::SeveralNames(_) => "SEVERAL_NAMES",
+            Refusal::BadName(_) => "BAD_NAME",
+            Refusal::NoPath(_) => "NO_PATH",
+            Refusal::TwoDomains(..) => "TWO_DOMAINS",
+            Refusal::UnknownDomain(_) => "UNKNOWN_DOMAIN",
+            Refusal::Untrusted(_) => "UNTRUSTED",
+            Refusal::ForeignIssuer { .. } => "FOREIGN_ISSUER",
+            Refusal::NotYetValid(_) => "NOT_YET_VALID",
+            Refusal::Expired(_) => "EXPIRED",
+            Refusal::Revoked => "REVOKED",
+            Refusal::RevocationUnknown(_) => "REVOCATION_UNKNOWN",
+            Refusal::RevocationListExpired { .. } => "REVOCATION_LIST_EXPIRED",
+            Refusal::RevocationListInvalid { .. } => "REVOCATION_LIST_INVALID",
+            Refusal::Authority => "AUTHORITY",
+            Refusal::Purpose(_) => "PURPOSE",
+            Refusal::NameConstraint => "NAME_CONSTRAINT",
+            Refusal::PathLength => "PATH_LENGTH",
+            Refusal::WrongIdentity { .. } => "WRONG_IDENTITY",
+            Refusal::WrongDomain { .. } => "WRONG_DOMAIN",
+            Refusal::WrongHost(_) => "WRONG_HOST",
+            Refusal::Rejected(_) => "REJECTED",
+            Refusal::NoHttp2 => "NO_HTTP2",
+            Refusal::Left => "LEFT",
+            Refusal::Handshake(_) => "HANDSHAKE",
+        }
+    }
+
     /// What an I/O error of a handshake means.
     pub(super) fn of_handshake(error: &io::Error) -> Self {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};

@@ -57,11 +57,11 @@ impl<'a> Attempts<'a> {
         let (mut first, mut failed) = (Some(head), None);
         loop {
             let (connection, target) = self.lend(failed.take()).await?;
-            let head = match first.take() {
+            let mut head = match first.take() {
                 Some(head) => head,
                 None => self.head_again(&replay)?,
             };
-            self.course.attempts += 1;
+            let sent = self.course.sends(&mut head.headers);
             let error = match connection.send(addressed(head, target.endpoint()), end) {
                 Err(error) => error,
                 Ok((response, up)) => {
@@ -72,8 +72,9 @@ impl<'a> Attempts<'a> {
                         Ok(response) => {
                             lock(&replay).release();
                             self.course.head = Some(self.course.began.elapsed());
-                            let Self { answer, story, .. } = self;
-                            let way = Downward { permit, meter: &mut meters.down, answer, story };
+                            let Self { answer, story, course, .. } = self;
+                            let (meter, load) = (&mut meters.down, &mut course.load);
+                            let way = Downward { permit, meter, answer, story, load };
                             let status = beside(way.pass(response), upward).await?;
                             counted.end(status == 0);
                             return Ok(status);
@@ -86,6 +87,7 @@ impl<'a> Attempts<'a> {
             if !self.goes_again(&error) || !lock(&replay).is_kept() {
                 return Err(Error::Producer(error));
             }
+            self.course.tries.end(sent, None);
             failed = Some(error);
         }
     }

@@ -7,6 +7,7 @@ use super::{BadAnswer, Error, answer, header};
 use crate::access::Permit;
 use crate::transport::client::Response;
 use crate::transport::{self, Recv, Respond, Send};
+use crate::uplink::{Load, orca};
 use bytes::Bytes;
 use futures::future::Fuse;
 use std::pin::{Pin, pin};
@@ -41,6 +42,8 @@ pub(super) struct Downward<'a> {
     pub(super) meter: &'a mut Meter,
     pub(super) answer: &'a mut Answer,
     pub(super) story: Option<&'a mut Story>,
+    /// Where what the producer says of its load goes.
+    pub(super) load: &'a mut Option<Load>,
 }
 
 impl Answer {
@@ -152,10 +155,13 @@ impl<'a> Upward<'a> {
 impl Downward<'_> {
     /// Passes a whole answer on. The number of its status, at its end.
     pub(super) async fn pass(self, response: http::Response<Recv>) -> Result<u8, Error> {
-        let Self { permit, meter, answer, mut story } = self;
+        let Self { permit, meter, answer, mut story, load } = self;
         let (mut head, mut from) = response.into_parts();
         let end = from.is_end();
         let status = answer::judge_head(&head, end)?;
+        if end {
+            *load = orca::read(&head.headers);
+        }
         header::edit_response(&mut head.headers, permit);
         if let Some(story) = &mut story {
             story.answered();
@@ -171,6 +177,7 @@ impl Downward<'_> {
         move_frames(&mut from, to, meter).await?;
         let mut trailers = from.trailers().await.map_err(Error::Producer)?.ok_or(BadAnswer::NoStatus)?;
         let status = answer::judge_trailers(&trailers)?;
+        *load = orca::read(&trailers);
         header::edit_trailers(&mut trailers);
         if let Some(story) = story {
             story.tell(&mut trailers);

@@ -1,7 +1,11 @@
 //! What happened to one call: plain data, filled as it goes, read once at its end by whoever counts, logs and traces.
 
 use super::director::{Route, Target};
+use super::tries::Tries;
+use super::watch::Watch;
 use crate::model::Version;
+use crate::uplink::Load;
+use http::HeaderMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -17,6 +21,8 @@ pub struct Course {
     pub target: Option<usize>,
     /// Requests that were sent to producers for it: the first, retries, hedges.
     pub attempts: u32,
+    /// Each of them.
+    pub tries: Tries,
     /// Those that surely reached nobody and were sent again for that.
     pub transparent: u32,
     /// Those that were sent beside another that was still awaited.
@@ -31,6 +37,10 @@ pub struct Course {
     pub response: Tally,
     /// Who ended it.
     pub ended_by: Side,
+    /// How loaded its producer says it is, in the last trailers.
+    pub load: Option<Load>,
+    /// For those who watch.
+    pub(super) watch: Watch,
 }
 
 /// The messages of one direction.
@@ -61,6 +71,7 @@ impl Course {
             route: None,
             target: None,
             attempts: 0,
+            tries: Tries::default(),
             transparent: 0,
             hedges: 0,
             head: None,
@@ -68,7 +79,16 @@ impl Course {
             request: Tally::default(),
             response: Tally::default(),
             ended_by: Side::Broker,
+            load: None,
+            watch: Watch::default(),
         }
+    }
+
+    /// One more attempt is sent to the target, with these headers. Its place among the tries.
+    pub(super) fn sends(&mut self, headers: &mut HeaderMap) -> usize {
+        self.attempts += 1;
+        let span = self.watch.sends(headers);
+        self.tries.begin(self.target.unwrap_or(0), span)
     }
 
     /// The place that it went to last.

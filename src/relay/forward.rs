@@ -7,15 +7,18 @@ use super::director::{self, Ask, BELIEVED, Explanation, Look, Refusal, Route, St
 use super::meter::Meter;
 use super::replay;
 use super::story::{self, Story};
+use super::watch::Watch;
 use super::{Error, Failure, Intent, deadline};
 use crate::access::{Caller, Policy};
 use crate::catalog::{self, Snapshot};
 use crate::model::{BrokerId, Endpoint, Producer, State};
+use crate::telemetry::Telemetry;
 use crate::transport::{Exchange, Recv};
 use crate::uplink::{self, Pool};
 use crate::usage::Recorder;
 use http::{HeaderMap, Request};
 use jiff::Timestamp;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -38,6 +41,8 @@ pub struct Relay {
     pub message_bytes: u32,
     /// How much of a call is kept, so that it can be sent again.
     pub replay: replay::Limits,
+    /// What is told of calls.
+    pub telemetry: Telemetry,
 }
 
 /// One call, as it arrived.
@@ -54,6 +59,8 @@ pub struct Call {
 pub struct Wish {
     /// Who calls.
     pub caller: Arc<Caller>,
+    /// From where.
+    pub peer: SocketAddr,
     /// The service, as it stands in the path.
     pub service: String,
     /// The method, as it stands in the path.
@@ -85,7 +92,10 @@ impl Relay {
             story: Story::begin(&wish.intent, &self.broker),
             meters: Meters { up: Meter::new(self.message_bytes), down: Meter::new(self.message_bytes) },
         };
-        let outcome = match self.route(&wish, journey.story.as_deref_mut()) {
+        let route = self.route(&wish, journey.story.as_deref_mut());
+        let version = route.as_ref().ok().map(|route| route.permit.version());
+        journey.course.watch = Watch::begin(&self.telemetry, &wish, version, exchange.request.headers());
+        let outcome = match route {
             Ok(route) => {
                 let outcome = journey.go(self, pool, &route, (exchange.request, wish.deadline), stop).await;
                 journey.course.route = Some(route);

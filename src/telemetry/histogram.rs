@@ -59,6 +59,11 @@ impl<const BUCKETS: usize> Histogram<BUCKETS> {
         self.sum = self.sum.saturating_add(other.sum);
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
     fn record(&mut self, bounds: &[u64], value: u64) {
         let bucket = bounds.partition_point(|bound| *bound < value);
         self.counts[bucket.min(BUCKETS - 1)] += 1;

@@ -59,7 +59,10 @@ struct Found {
 
 /// A call that was counted as begun, and in which series it will end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Open(u32);
+pub struct Open {
+    id: u32,
+    is_known: bool,
+}
 
 /// How a call ended, as its consumer saw it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -102,6 +105,13 @@ pub struct Repeats {
     pub hedges: u32,
 }
 
+impl Open {
+    /// Whether the descriptors of its version know the method.
+    pub fn is_known(self) -> bool {
+        self.is_known
+    }
+}
+
 impl Meters {
     /// Counts at most `limit` methods apart.
     pub fn new(limit: usize, known: Known) -> Self {
@@ -114,17 +124,17 @@ impl Meters {
     pub fn open(&self, version: &Arc<Version>, service: &str, method: &str) -> Open {
         let shared = &*self.shared;
         let mut shard = shared.shard();
-        let id = match shard.find(version, service) {
-            Some(route) => shared.id(route, method),
+        let open = match shard.find(version, service) {
+            Some(route) => shared.place(route, method),
             None => {
                 let route = shared.route(version, service);
-                let id = shared.id(&route, method);
+                let open = shared.place(&route, method);
                 shard.remember(version.clone(), route);
-                id
+                open
             }
         };
-        shard.series(id).begun += 1;
-        Open(id)
+        shard.series(open.id).begun += 1;
+        open
     }
 
     /// A call to one of our own services has begun; both names are of this build.
@@ -139,13 +149,13 @@ impl Meters {
             }
         };
         shard.series(id).begun += 1;
-        Open(id)
+        Open { id, is_known: true }
     }
 
     /// A call that goes nowhere: nobody offers it, or not to its caller, or it is no call.
     pub fn open_unrouted(&self) -> Open {
         self.shared.shard().series(table::UNROUTED).begun += 1;
-        Open(table::UNROUTED)
+        Open { id: table::UNROUTED, is_known: false }
     }
 
     /// A call has ended.
@@ -156,7 +166,7 @@ impl Meters {
         attempts: impl IntoIterator<Item = Attempt>,
         repeats: Repeats,
     ) {
-        self.shared.shard().series(open.0).end(outcome, attempts, repeats);
+        self.shared.shard().series(open.id).end(outcome, attempts, repeats);
     }
 
     /// The broker itself refused a call, and why: a word of this build, never one of a stranger.
@@ -217,12 +227,13 @@ impl Shared {
         lock(&self.table).add_route(&version.name, service, methods)
     }
 
-    fn id(&self, route: &Route, method: &str) -> u32 {
-        let place = route.place(method);
-        match place.load(Ordering::Relaxed) {
+    fn place(&self, route: &Route, method: &str) -> Open {
+        let (place, is_known) = route.place(method);
+        let id = match place.load(Ordering::Relaxed) {
             table::NONE => lock(&self.table).allocate(route, method),
             id => id,
-        }
+        };
+        Open { id, is_known }
     }
 }
 

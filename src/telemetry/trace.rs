@@ -120,7 +120,7 @@ impl Context {
 }
 
 /// The id of a new span; never 0.
-pub(crate) fn new_span() -> u64 {
+pub fn new_span() -> u64 {
     fastrand::u64(1..)
 }
 

@@ -39,7 +39,10 @@ struct Report {
 
 /// The report in these trailers; `None` without one that can be read.
 pub fn read(trailers: &HeaderMap) -> Option<Load> {
-    // Most answers carry none.
+    // Most answers carry none: a status, and perhaps a message.
+    if trailers.len() < 2 {
+        return None;
+    }
     if let Some(value) = trailers.get(BINARY) {
         return binary(value.as_bytes());
     }

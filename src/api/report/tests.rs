@@ -58,6 +58,7 @@ impl World {
             locality: "".into(),
             message_bytes: 1 << 20,
             replay: Default::default(),
+            telemetry: Default::default(),
         };
         let sources = Sources {
             catalog: reader,

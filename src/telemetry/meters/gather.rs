@@ -60,6 +60,7 @@ struct Page {
     rpc_client: Family,
     retries: [Family; 3],
     messages: Family,
+    open: Family,
 }
 
 /// Duration and sizes of one side.
@@ -112,12 +113,15 @@ impl Page {
                 histogram("grpc.client.call.hedges", Unit::Of("{hedge}"), "Hedges of calls that had any (gRFC A96)."),
             ],
             messages: counter("portolan.call.messages", Unit::Of("{message}"), "Messages carried, by direction."),
+            open: Family::new(Kind::Gauge, "portolan.calls.open", Unit::Of("{call}"), "Calls under way."),
         }
     }
 
     fn series(&mut self, label: &Label, series: &Series) {
         let of = Of::new(label);
         self.started.push(of.grpc(None), series.begun);
+        let ended: u64 = series.calls.seen().map(|(_, ended)| ended.durations.count()).sum();
+        self.open.push(of.grpc(None), series.begun.saturating_sub(ended));
         for (code, ended) in series.calls.seen() {
             self.server.push(&of.grpc(Some(code)), ended);
             self.rpc_server.push(of.rpc(code), ended.durations.distribution());
@@ -147,14 +151,14 @@ impl Page {
     }
 
     fn families(self) -> Vec<Family> {
-        let Self { started, server, rpc_server, attempts, client, rpc_client, retries, messages } = self;
+        let Self { started, server, rpc_server, attempts, client, rpc_client, retries, messages, open } = self;
         let mut families = vec![started];
         families.extend(server.0);
         families.extend([rpc_server, attempts]);
         families.extend(client.0);
         families.push(rpc_client);
         families.extend(retries);
-        families.push(messages);
+        families.extend([messages, open]);
         families
     }
 }

@@ -83,16 +83,12 @@ impl Route {
         self.methods.is_empty()
     }
 
-    /// Where the series of a method stands.
-    pub(super) fn place(&self, method: &str) -> &AtomicU32 {
+    /// Where the series of a method stands, and whether the descriptors know it.
+    pub(super) fn place(&self, method: &str) -> (&AtomicU32, bool) {
         match self.methods.binary_search_by(|(name, _)| (**name).cmp(method)) {
-            Ok(place) => &self.methods[place].1,
-            Err(_) => &self.other,
+            Ok(place) => (&self.methods[place].1, true),
+            Err(_) => (&self.other, false),
         }
-    }
-
-    fn knows(&self, method: &str) -> bool {
-        self.methods.binary_search_by(|(name, _)| (**name).cmp(method)).is_ok()
     }
 }
 
@@ -149,13 +145,13 @@ impl Table {
 
     /// The series of a method, made if there is room.
     pub(super) fn allocate(&mut self, route: &Route, method: &str) -> u32 {
-        let place = route.place(method);
+        let (place, is_known) = route.place(method);
         let there = place.load(Ordering::Relaxed);
         if there != NONE {
             return there;
         }
         let version = &route.version;
-        let id = if route.knows(method) {
+        let id = if is_known {
             let full = format!("{}/{method}", route.service).into_boxed_str();
             self.make(Label::Routed(version.clone(), Some(full)))
         } else if let Some(other) = self.others.get(version) {

@@ -1,0 +1,291 @@
+//! Follows a call for those who watch: what is kept of it at its head, and the one place where its course is told.
+
+use super::course::{Course, Side};
+use super::tries::Try;
+use super::{Relay, Wish};
+use crate::telemetry::{
+    AccessLog, Attempt, Context, Entry, Fact, Meters, Open, Outcome, Repeats, Role, Span, Telemetry, Tracer, new_span,
+    status,
+};
+use crate::model::Version;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The status of a call whose consumer left before it was told one, and of an attempt that was lost (gRPC core, "Status
+/// codes and their use": CANCELLED, UNAVAILABLE).
+const CANCELLED: u8 = 1;
+const UNAVAILABLE: u8 = 14;
+/// Statuses that are the server's fault: only these make its span an error (OpenTelemetry, "gRPC", server spans).
+const FAULTS: [u8; 6] = [2, 4, 12, 13, 14, 15];
+
+/// What is kept of a call at its head. With everything off it is empty, and costs nothing.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    open: Option<Open>,
+    /// Where the call stands in a trace, if it is followed.
+    trace: Option<Box<Trace>>,
+    /// The trace that its consumer named, for those that are only written down.
+    named: u128,
+    is_logged: bool,
+    metadata: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Debug)]
+struct Trace {
+    /// The trace, and the span of the call.
+    own: Context,
+    /// The span of the consumer; 0 if it has none.
+    parent: u64,
+}
+
+impl Watch {
+    /// A call begins; `version` is where it is routed to, if anywhere.
+    pub(super) fn begin(
+        telemetry: &Telemetry,
+        wish: &Wish,
+        version: Option<&Arc<Version>>,
+        headers: &HeaderMap,
+    ) -> Self {
+        let Telemetry { meters, tracer, access_log } = telemetry;
+        let open = meters.as_ref().map(|meters| match version {
+            Some(version) => meters.open(version, &wish.service, &wish.method),
+            None => meters.open_unrouted(),
+        });
+        let mut watch = Watch { open, ..Watch::default() };
+        if tracer.is_some() || access_log.is_some() {
+            watch.read(tracer.as_ref(), access_log.as_ref(), headers);
+        }
+        watch
+    }
+
+    fn read(&mut self, tracer: Option<&Tracer>, access_log: Option<&AccessLog>, headers: &HeaderMap) {
+        let parent = headers.get(TRACEPARENT).and_then(|value| Context::parse(value.as_bytes()));
+        self.named = parent.map_or(0, |parent| parent.trace);
+        if tracer.is_some_and(|tracer| tracer.samples(parent)) {
+            let mut own = Context::root(true);
+            own.trace = parent.map_or(own.trace, |parent| parent.trace);
+            self.trace = Some(Box::new(Trace { own, parent: parent.map_or(0, |parent| parent.span) }));
+        }
+        let Some(log) = access_log else { return };
+        self.is_logged = log.samples();
+        if self.is_logged || log.may_keep() {
+            let named = log.metadata().iter();
+            let found = named.filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
+            self.metadata = found.collect();
+        }
+    }
+
+    /// One more attempt is sent with these headers: its producer sees our span as its parent. The span; 0 if the call is
+    /// not followed, and the headers stay as they are.
+    pub(super) fn sends(&self, headers: &mut HeaderMap) -> u64 {
+        let Some(trace) = &self.trace else { return 0 };
+        let span = new_span();
+        let context = Context { span, ..trace.own };
+        // Made of digits and dashes.
+        if let Ok(value) = HeaderValue::from_bytes(&context.write()) {
+            if trace.parent == 0 {
+                // It belongs to a trace that was none (W3C Trace Context §3.3).
+                headers.remove("tracestate");
+            }
+            headers.insert(TRACEPARENT, value);
+        }
+        span
+    }
+}
+
+impl Relay {
+    /// Tells what happened to a call that is over, its consumer told; `reason` is the broker's own, if it ended the call
+    /// by itself.
+    pub fn tell(&self, wish: &Wish, course: &Course, reason: Option<&'static str>) {
+        let Telemetry { meters, tracer, access_log } = &self.telemetry;
+        if meters.is_none() && tracer.is_none() && access_log.is_none() {
+            return;
+        }
+        let took = course.began.elapsed();
+        let told = Told { wish, course, reason, took, status: course.status.unwrap_or(CANCELLED) };
+        if let (Some(meters), Some(open)) = (meters, course.watch.open) {
+            told.count(meters, open);
+        }
+        if let (Some(tracer), Some(trace)) = (tracer, &course.watch.trace) {
+            let is_known = course.watch.open.is_none_or(Open::is_known);
+            tracer.keep(told.spans(trace, is_known));
+        }
+        if let Some(log) = access_log
+            && (course.watch.is_logged || log.keeps(told.status))
+        {
+            told.write(log);
+        }
+    }
+}
+
+/// A call that is over.
+struct Told<'a> {
+    wish: &'a Wish,
+    course: &'a Course,
+    reason: Option<&'static str>,
+    took: Duration,
+    status: u8,
+}
+
+impl Told<'_> {
+    fn count(&self, meters: &Meters, open: Open) {
+        let Course { request, response, transparent, hedges, attempts, .. } = self.course;
+        let outcome = Outcome {
+            status: self.status,
+            duration: self.took,
+            received: request.bytes,
+            sent: response.bytes,
+            messages_received: request.messages,
+            messages_sent: response.messages,
+        };
+        let repeats = Repeats {
+            retries: attempts.saturating_sub(1 + transparent + hedges),
+            transparent: *transparent,
+            hedges: *hedges,
+        };
+        let attempts = self.course.tries.iter().map(|one| match one.took {
+            Some(duration) => Attempt { status: self.status_of(one), duration, sent: 0, received: 0 },
+            None => Attempt {
+                status: self.status,
+                duration: one.began.elapsed(),
+                sent: request.bytes,
+                received: response.bytes,
+            },
+        });
+        meters.close(open, &outcome, attempts, repeats);
+        if let Some(reason) = self.reason {
+            meters.refuse(reason);
+        }
+    }
+
+    /// The status of one attempt: its own, that of the call which ended with it, or that it was lost.
+    fn status_of(&self, one: &Try) -> u8 {
+        one.status.unwrap_or(if one.took.is_none() { self.status } else { UNAVAILABLE })
+    }
+
+    fn spans(&self, trace: &Trace, is_known: bool) -> Vec<Span> {
+        let ended = SystemTime::now();
+        let Wish { service, method, .. } = self.wish;
+        // Names of spans are few: what the descriptors do not know is not named after what a stranger wrote.
+        let name: Cow<'static, str> = match (self.course.version(), is_known) {
+            (Some(_), true) => format!("{service}/{method}").into(),
+            (Some(_), false) => format!("{service}/_OTHER").into(),
+            (None, _) => "_OTHER".into(),
+        };
+        let mut facts = self.facts(&name, self.status);
+        facts.push(("portolan.caller", text(self.wish.caller.identity.to_string())));
+        facts.push(("network.peer.address", text(self.wish.peer.ip().to_string())));
+        facts.push(("network.peer.port", Fact::Whole(self.wish.peer.port().into())));
+        facts.push(("portolan.attempts", Fact::Whole(self.course.attempts.into())));
+        facts.push(("portolan.ended_by", Fact::Text(side(self.course.ended_by).into())));
+        if !is_known || self.course.version().is_none() {
+            facts.push(("rpc.method_original", text(format!("{service}/{method}"))));
+        }
+        facts.extend(self.reason.map(|reason| ("portolan.reason", Fact::Text(reason.into()))));
+        let is_fault = FAULTS.contains(&self.status);
+        let mut spans = Vec::with_capacity(1 + self.course.attempts as usize);
+        spans.push(Span {
+            trace: trace.own.trace,
+            id: trace.own.span,
+            parent: trace.parent,
+            role: Role::Server,
+            name: name.clone(),
+            began: ended.checked_sub(self.took).unwrap_or(ended),
+            ended,
+            facts,
+            error: is_fault.then(|| self.reason.map_or_else(|| status(self.status).into(), Cow::from)),
+        });
+        let tries = self.course.tries.iter().enumerate();
+        spans.extend(tries.map(|(nth, one)| self.attempt(trace, (nth, one), &name, ended)));
+        spans
+    }
+
+    fn attempt(&self, trace: &Trace, (nth, one): (usize, &Try), name: &Cow<'static, str>, now: SystemTime) -> Span {
+        let since = one.began.elapsed();
+        let began = now.checked_sub(since).unwrap_or(now);
+        let code = self.status_of(one);
+        let mut facts = self.facts(name, code);
+        if let Some(target) = self.course.route.as_ref().and_then(|route| route.targets.get(one.target)) {
+            let address = &target.endpoint().address;
+            facts.push(("server.address", text(address.host().to_owned())));
+            facts.push(("server.port", Fact::Whole(address.port().into())));
+            facts.push(("portolan.producer", text(target.producer.name.to_string())));
+        }
+        // As gRFC A72 names it.
+        facts.push(("previous-rpc-attempts", Fact::Whole(i64::try_from(nth).unwrap_or(i64::MAX))));
+        Span {
+            trace: trace.own.trace,
+            id: one.span,
+            parent: trace.own.span,
+            role: Role::Client,
+            name: name.clone(),
+            began,
+            ended: began.checked_add(one.took.unwrap_or(since)).unwrap_or(now),
+            facts,
+            error: (code != 0).then(|| status(code).into()),
+        }
+    }
+
+    /// What both kinds of spans say.
+    fn facts(&self, name: &Cow<'static, str>, code: u8) -> Vec<(&'static str, Fact)> {
+        let mut facts = Vec::with_capacity(16);
+        facts.push(("rpc.system.name", Fact::Text("grpc".into())));
+        facts.push(("rpc.method", Fact::Text(name.clone())));
+        facts.push(("rpc.response.status_code", Fact::Text(status(code).into())));
+        if code != 0 {
+            facts.push(("error.type", Fact::Text(status(code).into())));
+        }
+        if let Some(version) = self.course.version() {
+            facts.push(("portolan.platform", text(version.name.platform.to_string())));
+            facts.push(("portolan.capability", text(version.name.capability.to_string())));
+            facts.push(("portolan.version", text(version.name.version.to_string())));
+        }
+        facts
+    }
+
+    fn write(&self, log: &AccessLog) {
+        let Self { wish, course, .. } = self;
+        let target = course.target();
+        let watch = &course.watch;
+        log.write(&Entry {
+            time: Timestamp::now(),
+            caller: &wish.caller.identity,
+            peer: Some(wish.peer),
+            service: &wish.service,
+            method: &wish.method,
+            version: course.version().map(|version| &version.name),
+            producer: target.map(|target| &target.producer.name),
+            endpoint: target.map(|target| &target.endpoint().address),
+            status: self.status,
+            reason: self.reason,
+            ended_by: side(course.ended_by),
+            duration: self.took,
+            head: course.head,
+            attempts: course.attempts,
+            transparent: course.transparent,
+            hedges: course.hedges,
+            request: (course.request.messages, course.request.bytes),
+            response: (course.response.messages, course.response.bytes),
+            trace: watch.trace.as_ref().map_or(watch.named, |trace| trace.own.trace),
+            span: watch.trace.as_ref().map_or(0, |trace| trace.own.span),
+            metadata: &watch.metadata,
+        });
+    }
+}
+
+fn side(side: Side) -> &'static str {
+    match side {
+        Side::Producer => "producer",
+        Side::Consumer => "consumer",
+        Side::Broker => "broker",
+    }
+}
+
+fn text(text: String) -> Fact {
+    Fact::Text(text.into())
+}
