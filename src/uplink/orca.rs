@@ -107,7 +107,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn trailers(name: HeaderName, value: &[u8]) -> HeaderMap {
-        [(name, HeaderValue::from_bytes(value).unwrap())].into_iter().collect()
+        let status = (HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"));
+        [status, (name, HeaderValue::from_bytes(value).unwrap())].into_iter().collect()
     }
 
     fn of_text(value: &str) -> Option<Load> {
