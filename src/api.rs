@@ -7,8 +7,8 @@ pub mod admin;
 mod caller;
 pub mod catalog;
 mod connections;
-mod counted;
 pub mod consumers;
+mod counted;
 pub mod dispatch;
 pub mod fault;
 #[cfg(test)]

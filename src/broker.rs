@@ -27,13 +27,9 @@ use crate::model::TrustDomain;
 use crate::relay::Relay;
 use crate::status::{Board, Prober};
 use crate::store::{self, Store};
-<<<<<<< HEAD
+use crate::telemetry::{Process, Telemetry};
 use crate::transport::{Budget, Use};
 use crate::uplink::{self, Desk, Observer, Peers, Pool, Rules};
-=======
-use crate::telemetry::{Process, Telemetry};
-use crate::uplink::{Observer, Peers, Pool, Rules};
->>>>>>> 112e4e6 (telemetry: count, follow and write down every call)
 use crate::{catalog, usage, wire};
 use config::Config;
 use gather::Sources;
@@ -137,16 +133,9 @@ impl Broker {
         let reach = Reach { outbound: settings::outbound(&config, &addresses), trust, credentials };
         discover(&config, &known, &reach, &shutdown);
         lifecycle::spawn("certificate watcher", watcher.run(shutdown.clone()));
-<<<<<<< HEAD
-        let (listener, connections) = edge(&config, &known, &reach, recorder, &shutdown);
-        let peers = Peers::new(Rules::default());
-        let start = |(index, sockets)| {
-            let pool = Arc::new(reach.pool_at(peers.desk()));
-=======
         let opened = watch::open(&config, &known.described).await?;
         let telling = (recorder, opened.telemetry.clone());
-        let (listener, connections) = edge(&config, &known, (&trust, &credentials), telling, &shutdown);
-        let outbound = settings::outbound(&config);
+        let (listener, connections) = edge(&config, &known, &reach, telling, &shutdown);
         let sources = Sources {
             process,
             telemetry: opened.telemetry.clone(),
@@ -154,31 +143,21 @@ impl Broker {
             catalog: known.catalog.clone(),
             observations: listener.dispatch.relay.observations.clone(),
             certificates: known.certificates.clone(),
-            buffered: [
-                listener.limits.connection.buffered.clone(),
-                outbound.transport.buffered.clone(),
-            ],
+            budget: reach.outbound.budget.clone(),
         };
-        let ground = (process, known.catalog.clone());
-        let watchers = opened.start(&config, sources.gather(), (&trust, &credentials), ground, &shutdown);
+        let watchers = opened.start(&config, sources, (&reach.trust, &reach.credentials), &shutdown);
         let peers = Peers::new(Rules::default());
         let start = |(index, sockets)| {
-            let (trust, credentials) = (trust.clone(), credentials.clone());
-            let pool = Arc::new(Pool::at(peers.desk(), trust, credentials, outbound.clone()));
->>>>>>> 112e4e6 (telemetry: count, follow and write down every call)
+            let pool = Arc::new(reach.pool_at(peers.desk()));
             worker::start(index, sockets, listener.clone(), pool, shutdown.clone()).map_err(Error::Worker)
         };
         let workers = sockets.into_iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
         watchers.serving();
         tracing::info!(broker = %config.id, listen = ?addresses, admin = ?watchers.addresses, "ready");
         let usage = keeper.start(store.clone());
-<<<<<<< HEAD
         let budget = reach.outbound.budget;
         settle(budget.clone(), &shutdown);
-        Ok(Self { addresses, connections, budget, shutdown, store, usage, workers })
-=======
-        Ok(Self { addresses, connections, shutdown, store, usage, watchers, workers })
->>>>>>> 112e4e6 (telemetry: count, follow and write down every call)
+        Ok(Self { addresses, connections, budget, shutdown, store, usage, watchers, workers })
     }
 
     /// Where it listens; a port 0 of the configuration has become a real one.
@@ -262,13 +241,8 @@ impl Reach {
 fn edge(
     config: &Config,
     known: &Known,
-<<<<<<< HEAD
     reach: &Reach,
-    usage: usage::Recorder,
-=======
-    (trust, credentials): (&Trust, &Credentials),
     (usage, telemetry): (usage::Recorder, Telemetry),
->>>>>>> 112e4e6 (telemetry: count, follow and write down every call)
     shutdown: &Shutdown,
 ) -> (Arc<Listener>, Connections) {
     let observer = Observer::new();

@@ -80,7 +80,11 @@ impl Admin {
 
     async fn serve(&self, stream: TcpStream) {
         let answer = service_fn(async |request: Request<Incoming>| {
-            Ok::<_, Infallible>(self.answer(request.method(), request.uri().path(), request.headers().get(ACCEPT)))
+            Ok::<_, Infallible>(self.answer(
+                request.method(),
+                request.uri().path(),
+                request.headers().get(ACCEPT),
+            ))
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

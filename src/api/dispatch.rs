@@ -64,8 +64,7 @@ impl Dispatch {
         };
         if self.services.has(&service) {
             let meters = self.relay.telemetry.meters.as_ref();
-            let own =
-                Own { services: &self.services, meters, service: &service, method: &method, deadline };
+            let own = Own { services: &self.services, meters, service: &service, method: &method, deadline };
             return own.answer(request, respond, caller, cut).await;
         }
         let intent = match Intent::read(request.headers()) {

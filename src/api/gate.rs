@@ -73,7 +73,9 @@ pub(super) fn judge(service: &str, method: &str, caller: &Caller) -> Result<(), 
 
 /// The row of a method of ours; both names are of this build.
 pub(super) fn row(service: &str, method: &str) -> Option<(&'static str, &'static str)> {
-    ROWS.iter().find(|(s, m, _)| *s == service && *m == method).map(|(service, method, _)| (*service, *method))
+    ROWS.iter()
+        .find(|(s, m, _)| *s == service && *m == method)
+        .map(|(service, method, _)| (*service, *method))
 }
 
 /// The names of our own services.

@@ -5,7 +5,7 @@ use crate::api::report::{Certificate, Certificates};
 use crate::catalog;
 use crate::model::{Freshness, Producer, Source};
 use crate::telemetry::{Attribute, Family, Kind, Process, Telemetry, Unit, Value};
-use crate::transport::Gauge;
+use crate::transport::Budget;
 use crate::uplink::Observations;
 use crate::uplink::collector::Gather;
 use jiff::Timestamp;
@@ -20,8 +20,7 @@ pub(super) struct Sources {
     pub(super) catalog: catalog::Reader,
     pub(super) observations: Observations,
     pub(super) certificates: Certificates,
-    /// Bytes held for consumers' connections, and for producers'.
-    pub(super) buffered: [Gauge; 2],
+    pub(super) budget: Budget,
 }
 
 impl Sources {
@@ -48,10 +47,13 @@ impl Sources {
         for (reason, count) in self.connections.refusals() {
             refused.push(vec![("reason", reason.into())], count);
         }
-        let mut buffered =
-            gauge("portolan.buffered", Unit::Bytes, "Bytes of messages held in memory, by the side they go to.");
-        for (leg, held) in ["consumers", "producers"].into_iter().zip(&self.buffered) {
-            buffered.push(vec![("leg", leg.into())], held.bytes());
+        let mut buffered = gauge(
+            "portolan.buffered",
+            Unit::Bytes,
+            "Bytes of messages held or set aside, by whose they are.",
+        );
+        for held in self.budget.used() {
+            buffered.push(vec![("trust_domain", held.tenant.to_string().into())], held.bytes);
         }
         [
             single("portolan.connections", "{connection}", "Open connections of consumers.", taken),
@@ -110,7 +112,12 @@ impl Sources {
             single("portolan.catalog.capabilities", "{capability}", "Capabilities in it.", capabilities),
             single("portolan.catalog.versions", "{version}", "Versions in it.", versions),
             single("portolan.catalog.services", "{service}", "gRPC services that somebody claims.", services),
-            single("portolan.catalog.conflicts", "{conflict}", "Declarations that lost against others.", conflicts),
+            single(
+                "portolan.catalog.conflicts",
+                "{conflict}",
+                "Declarations that lost against others.",
+                conflicts,
+            ),
             single("portolan.catalog.leases", "{lease}", "Producers that hold a lease.", leases),
             by_source,
             probed,
@@ -130,7 +137,8 @@ impl Sources {
         if let Some(tracer) = tracer {
             let help = "Spans that wait for the collector.";
             families.push(single("portolan.spans.queued", "{span}", help, tracer.held()));
-            let dropped = counter("portolan.spans.dropped", Unit::Of("{span}"), "Spans that no collector got.");
+            let dropped =
+                counter("portolan.spans.dropped", Unit::Of("{span}"), "Spans that no collector got.");
             families.push(dropped.with(Vec::new(), tracer.dropped()));
         }
         if let Some(log) = access_log {

@@ -2,13 +2,14 @@
 
 use super::Error;
 use super::config::{self, Collector, Config};
+use super::gather::Sources;
 use crate::api::admin::Admin;
 use crate::identity::{Credentials, Trust};
 use crate::lifecycle::{self, Shutdown};
 use crate::model::Identity;
 use crate::telemetry::otlp::Origin;
-use crate::telemetry::{AccessLog, Choice, Known, Meters, Process, Sampling, Sink, Telemetry, Tracer, Writer};
-use crate::uplink::collector::{Exporter, Gather, Place};
+use crate::telemetry::{AccessLog, Choice, Known, Meters, Sampling, Sink, Telemetry, Tracer, Writer};
+use crate::uplink::collector::{Exporter, Place};
 use crate::{catalog, descriptors, model};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -65,13 +66,13 @@ impl Opened {
     pub(super) fn start(
         self,
         config: &Config,
-        gather: Gather,
+        sources: Sources,
         (trust, credentials): (&Trust, &Credentials),
-        (process, catalog): (Process, catalog::Reader),
         shutdown: &Shutdown,
     ) -> Watchers {
         let Opened { telemetry, writer, sockets } = self;
-        let over = Shutdown::new();
+        let (over, began, catalog) = (Shutdown::new(), sources.process.began(), sources.catalog.clone());
+        let gather = sources.gather();
         let admin = Admin::new(gather.clone(), shutdown.clone());
         let addresses: Vec<_> = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
         for socket in sockets {
@@ -82,7 +83,7 @@ impl Opened {
         }
         let exporter = |collector: &Collector, identity: &Option<Identity>| {
             let tls = identity.clone().map(|identity| (identity, trust.clone(), credentials.clone()));
-            let origin = Origin { broker: config.id.to_string(), began: process.began() };
+            let origin = Origin { broker: config.id.to_string(), began };
             Exporter::new(Place { address: collector.address.clone(), tls }, origin)
         };
         let mut exporters = Vec::new();

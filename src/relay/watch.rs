@@ -3,11 +3,11 @@
 use super::course::{Course, Side};
 use super::tries::Try;
 use super::{Relay, Wish};
+use crate::model::{Place, Version};
 use crate::telemetry::{
-    AccessLog, Attempt, Context, Entry, Fact, Meters, Open, Outcome, Repeats, Role, Span, Telemetry, Tracer, new_span,
-    status,
+    AccessLog, Attempt, Context, Entry, Fact, Meters, Open, Outcome, Repeats, Role, Span, Telemetry, Tracer,
+    new_span, status,
 };
-use crate::model::Version;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use std::borrow::Cow;
@@ -205,15 +205,26 @@ impl Told<'_> {
         spans
     }
 
-    fn attempt(&self, trace: &Trace, (nth, one): (usize, &Try), name: &Cow<'static, str>, now: SystemTime) -> Span {
+    fn attempt(
+        &self,
+        trace: &Trace,
+        (nth, one): (usize, &Try),
+        name: &Cow<'static, str>,
+        now: SystemTime,
+    ) -> Span {
         let since = one.began.elapsed();
         let began = now.checked_sub(since).unwrap_or(now);
         let code = self.status_of(one);
         let mut facts = self.facts(name, code);
         if let Some(target) = self.course.route.as_ref().and_then(|route| route.targets.get(one.target)) {
             let address = &target.endpoint().address;
-            facts.push(("server.address", text(address.host().to_owned())));
-            facts.push(("server.port", Fact::Whole(address.port().into())));
+            match address.place() {
+                Place::Host(host, port) => {
+                    facts.push(("server.address", text(host.to_owned())));
+                    facts.push(("server.port", Fact::Whole(port.into())));
+                }
+                Place::Unix(path) => facts.push(("server.address", text(path.to_owned()))),
+            }
             facts.push(("portolan.producer", text(target.producer.name.to_string())));
         }
         // As gRFC A72 names it.

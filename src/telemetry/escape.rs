@@ -63,10 +63,7 @@ mod tests {
     #[test]
     fn a_line_stays_one_line() {
         let hostile = "a\"b\\c\r\n\u{1b}[31m\u{0}\u{85}\u{2028}\u{202e}é";
-        assert_eq!(
-            escaped(hostile),
-            "\"a\\\"b\\\\c\\u000d\\u000a\\u001b[31m\\u0000\\u0085\\u2028\\u202eé\""
-        );
+        assert_eq!(escaped(hostile), "\"a\\\"b\\\\c\\u000d\\u000a\\u001b[31m\\u0000\\u0085\\u2028\\u202eé\"");
         let mut out = String::new();
         label(&mut out, "a\"b\\c\n\r");
         assert_eq!(out, "a\\\"b\\\\c\\n\u{fffd}");

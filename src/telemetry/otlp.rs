@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
@@ -59,7 +61,8 @@ pub fn metrics(families: &[Family], origin: &Origin, now: Timestamp) -> Vec<Vec<
 pub fn traces(spans: &[Span], origin: &Origin) -> Vec<u8> {
     let spans = spans.iter().map(span).collect();
     let scope_spans = vec![ScopeSpans { scope: scope(), spans, ..Default::default() }];
-    let resource_spans = vec![ResourceSpans { resource: resource(origin), scope_spans, ..Default::default() }];
+    let resource_spans =
+        vec![ResourceSpans { resource: resource(origin), scope_spans, ..Default::default() }];
     ExportTraceServiceRequest { resource_spans }.encode_to_vec()
 }
 
@@ -151,10 +154,10 @@ fn span(span: &Span) -> pb::Span {
         Role::Server => pb::span::SpanKind::Server,
         Role::Client => pb::span::SpanKind::Client,
     };
-    let status = span.error.as_ref().map(|error| pb::Status {
-        message: error.to_string(),
-        code: pb::status::StatusCode::Error.into(),
-    });
+    let status = span
+        .error
+        .as_ref()
+        .map(|error| pb::Status { message: error.to_string(), code: pb::status::StatusCode::Error.into() });
     pb::Span {
         trace_id: span.trace.to_be_bytes().to_vec(),
         span_id: span.id.to_be_bytes().to_vec(),
@@ -192,7 +195,8 @@ fn resource(origin: &Origin) -> Option<Resource> {
         ("service.version", env!("CARGO_PKG_VERSION")),
         ("service.instance.id", &origin.broker),
     ];
-    let attributes = facts.map(|(key, value)| key_value(key, any_value::Value::StringValue(value.to_owned())));
+    let attributes =
+        facts.map(|(key, value)| key_value(key, any_value::Value::StringValue(value.to_owned())));
     Some(Resource { attributes: attributes.into(), ..Default::default() })
 }
 

@@ -168,10 +168,16 @@ mod tests {
     #[test]
     fn openmetrics_has_units_bare_names_and_an_end() {
         let text = write(&families(), Form::OpenMetrics);
-        assert!(text.contains("# TYPE grpc_server_call_started counter\ngrpc_server_call_started_total{"), "{text}");
+        assert!(
+            text.contains("# TYPE grpc_server_call_started counter\ngrpc_server_call_started_total{"),
+            "{text}"
+        );
         assert!(text.contains("# UNIT grpc_server_call_duration_seconds seconds\n"), "{text}");
         assert!(text.contains("le=\"1.0\"") && text.ends_with("# EOF\n"), "{text}");
-        assert_eq!(Form::accepted("application/openmetrics-text;version=1.0.0,text/plain"), Form::OpenMetrics);
+        assert_eq!(
+            Form::accepted("application/openmetrics-text;version=1.0.0,text/plain"),
+            Form::OpenMetrics
+        );
         assert_eq!(Form::accepted("*/*"), Form::Prometheus);
     }
 }

@@ -8,7 +8,7 @@ pub use export::{Exporter, Gather};
 
 use crate::identity::{self, Credentials, Expected, Refusal, Trust};
 use crate::lifecycle;
-use crate::model::{Address, Identity};
+use crate::model::{self, Address, Identity};
 use crate::transport::{self, client};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, Request};
@@ -137,7 +137,10 @@ impl Place {
     async fn dial(&self) -> Result<client::Connection, Unsent> {
         let address = &self.address;
         let unconnected = |cause| Unsent::Unconnected { address: address.clone(), cause };
-        let tcp = TcpStream::connect((address.host(), address.port())).await.map_err(unconnected)?;
+        let model::Place::Host(host, port) = address.place() else {
+            return Err(unconnected(io::ErrorKind::Unsupported.into()));
+        };
+        let tcp = TcpStream::connect((host, port)).await.map_err(unconnected)?;
         // A socket that cannot be told so works all the same.
         let _ = tcp.set_nodelay(true);
         let settings = transport::Settings::default();
@@ -148,8 +151,9 @@ impl Place {
         };
         let config = identity::client_config(trust, credentials, Expected::Identity(identity.clone()));
         let untrusted = |refusal| Unsent::Untrusted { address: address.clone(), refusal };
-        let name = ServerName::try_from(address.host().to_owned())
-            .unwrap_or_else(|_| ServerName::from(address.ip().unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into())));
+        let name = ServerName::try_from(address.host().to_owned()).unwrap_or_else(|_| {
+            ServerName::from(address.ip().unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()))
+        });
         let (tls, _) = identity::connect(config, name, tcp).await.map_err(untrusted)?;
         let (connection, driver) = client::connect(tls, &settings).await?;
         lifecycle::spawn("collector connection", async { drop(driver.run().await) });

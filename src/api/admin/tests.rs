@@ -48,7 +48,8 @@ async fn metrics_come_in_the_form_that_is_asked_for() {
     let (_, address, _) = start().await;
     let text = get(address, "/metrics?name[]=x").await;
     assert!(text.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{text}");
-    let request = "GET /metrics HTTP/1.1\r\nhost: x\r\naccept: application/openmetrics-text; version=1.0.0\r\n\r\n";
+    let request =
+        "GET /metrics HTTP/1.1\r\nhost: x\r\naccept: application/openmetrics-text; version=1.0.0\r\n\r\n";
     let open = ask(address, request).await;
     assert!(open.contains("application/openmetrics-text") && open.ends_with("# EOF\n"), "{open}");
     let head = ask(address, "HEAD /metrics HTTP/1.1\r\nhost: x\r\n\r\n").await;

@@ -4,7 +4,7 @@ use super::platform::operator;
 use super::reader::{Field, Table};
 use super::schema;
 use super::trust::Domains;
-use crate::model::{Address, Identity};
+use crate::model::{Address, Identity, Place};
 use crate::telemetry;
 use http::HeaderName;
 use schemars::JsonSchema;
@@ -125,9 +125,8 @@ impl Default for AccessLog {
 }
 
 pub(super) fn admin(table: &Table<'_>) -> Option<Admin> {
-    let listen = table
-        .get("listen")
-        .map_or(Some(Admin::default().listen), |field| field.none_or_more(super::address));
+    let listen =
+        table.get("listen").map_or(Some(Admin::default().listen), |field| field.none_or_more(super::address));
     Some(Admin { listen: listen? })
 }
 
@@ -173,8 +172,7 @@ pub(super) fn access_log(table: &Table<'_>) -> Option<AccessLog> {
 fn collector(table: &Table<'_>, domains: &Domains) -> Option<(Option<Collector>, Option<Identity>)> {
     let fix = "write \"http://127.0.0.1:4317\", or \"https://host:4317\" with a collector_id";
     let collector = table.get("collector").map_or(Some(None), |field| field.parsed(place, fix).map(Some));
-    let identity =
-        table.get("collector_id").map_or(Some(None), |field| operator(&field, domains).map(Some));
+    let identity = table.get("collector_id").map_or(Some(None), |field| operator(&field, domains).map(Some));
     let (collector, identity) = (collector?, identity?);
     let is_tls = collector.as_ref().is_some_and(|collector| collector.is_tls);
     if is_tls != identity.is_some() {
@@ -196,7 +194,11 @@ fn place(text: &str) -> Result<Collector, String> {
         "https" => true,
         _ => return Err(format!("{text:?} begins with neither http:// nor https://")),
     };
-    let address = Address::parse(rest.strip_suffix('/').unwrap_or(rest)).map_err(|error| error.to_string())?;
+    let address =
+        Address::parse(rest.strip_suffix('/').unwrap_or(rest)).map_err(|error| error.to_string())?;
+    if !matches!(address.place(), Place::Host(..)) {
+        return Err(format!("{text:?} is not a host with a port"));
+    }
     Ok(Collector { address, is_tls })
 }
 

@@ -71,9 +71,7 @@ impl Out {
     fn open(sink: &Sink) -> io::Result<Self> {
         Ok(match sink {
             Sink::Stdout => Out::Stdout(io::stdout()),
-            Sink::File(path) => {
-                Out::File { path: path.clone(), file: open(path)?, looked: Instant::now() }
-            }
+            Sink::File(path) => Out::File { path: path.clone(), file: open(path)?, looked: Instant::now() },
         })
     }
 

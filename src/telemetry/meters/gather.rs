@@ -73,9 +73,16 @@ impl Page {
         let seconds = |name, help| histogram(name, Unit::Seconds, help);
         let bytes = |name, help| histogram(name, Unit::Bytes, help);
         Self {
-            started: counter("grpc.server.call.started", Unit::Of("{call}"), "Calls that consumers began (gRFC A66)."),
+            started: counter(
+                "grpc.server.call.started",
+                Unit::Of("{call}"),
+                "Calls that consumers began (gRFC A66).",
+            ),
             server: Legs([
-                seconds("grpc.server.call.duration", "From a call's head to its end, as the broker saw it (gRFC A66)."),
+                seconds(
+                    "grpc.server.call.duration",
+                    "From a call's head to its end, as the broker saw it (gRFC A66).",
+                ),
                 bytes(
                     "grpc.server.call.sent_total_compressed_message_size",
                     "Bytes of messages sent to the consumer in one call (gRFC A66).",
@@ -85,14 +92,20 @@ impl Page {
                     "Bytes of messages received from the consumer in one call (gRFC A66).",
                 ),
             ]),
-            rpc_server: seconds("rpc.server.call.duration", "The same as OpenTelemetry's conventions name it."),
+            rpc_server: seconds(
+                "rpc.server.call.duration",
+                "The same as OpenTelemetry's conventions name it.",
+            ),
             attempts: counter(
                 "grpc.client.attempt.started",
                 Unit::Of("{attempt}"),
                 "Attempts at producers, counted when their call ends (gRFC A66).",
             ),
             client: Legs([
-                seconds("grpc.client.attempt.duration", "From when an attempt was sent to its end (gRFC A66)."),
+                seconds(
+                    "grpc.client.attempt.duration",
+                    "From when an attempt was sent to its end (gRFC A66).",
+                ),
                 bytes(
                     "grpc.client.attempt.sent_total_compressed_message_size",
                     "Bytes of messages sent to the producer in one attempt (gRFC A66).",
@@ -102,17 +115,32 @@ impl Page {
                     "Bytes of messages received from the producer in one attempt (gRFC A66).",
                 ),
             ]),
-            rpc_client: seconds("rpc.client.call.duration", "The same as OpenTelemetry's conventions name it."),
+            rpc_client: seconds(
+                "rpc.client.call.duration",
+                "The same as OpenTelemetry's conventions name it.",
+            ),
             retries: [
-                histogram("grpc.client.call.retries", Unit::Of("{retry}"), "Retries of calls that had any (gRFC A96)."),
+                histogram(
+                    "grpc.client.call.retries",
+                    Unit::Of("{retry}"),
+                    "Retries of calls that had any (gRFC A96).",
+                ),
                 histogram(
                     "grpc.client.call.transparent_retries",
                     Unit::Of("{transparent_retry}"),
                     "Transparent retries of calls that had any (gRFC A96).",
                 ),
-                histogram("grpc.client.call.hedges", Unit::Of("{hedge}"), "Hedges of calls that had any (gRFC A96)."),
+                histogram(
+                    "grpc.client.call.hedges",
+                    Unit::Of("{hedge}"),
+                    "Hedges of calls that had any (gRFC A96).",
+                ),
             ],
-            messages: counter("portolan.call.messages", Unit::Of("{message}"), "Messages carried, by direction."),
+            messages: counter(
+                "portolan.call.messages",
+                Unit::Of("{message}"),
+                "Messages carried, by direction.",
+            ),
             open: Family::new(Kind::Gauge, "portolan.calls.open", Unit::Of("{call}"), "Calls under way."),
         }
     }
@@ -126,7 +154,8 @@ impl Page {
             self.server.push(&of.grpc(Some(code)), ended);
             self.rpc_server.push(of.rpc(code), ended.durations.distribution());
         }
-        for (direction, messages) in [("received", series.messages_received), ("sent", series.messages_sent)] {
+        for (direction, messages) in [("received", series.messages_received), ("sent", series.messages_sent)]
+        {
             if messages > 0 {
                 let mut attributes = of.grpc(None);
                 attributes.push(("direction", direction.into()));
@@ -142,7 +171,9 @@ impl Page {
             self.rpc_client.push(of.rpc(code), ended.durations.distribution());
         }
         let Some(repeats) = &series.repeats else { return };
-        for (family, times) in self.retries.iter_mut().zip([&repeats.retries, &repeats.transparent, &repeats.hedges]) {
+        for (family, times) in
+            self.retries.iter_mut().zip([&repeats.retries, &repeats.transparent, &repeats.hedges])
+        {
             let times: Distribution = times.distribution();
             if times.count() > 0 {
                 family.push(of.client(None), times);
@@ -151,7 +182,8 @@ impl Page {
     }
 
     fn families(self) -> Vec<Family> {
-        let Self { started, server, rpc_server, attempts, client, rpc_client, retries, messages, open } = self;
+        let Self { started, server, rpc_server, attempts, client, rpc_client, retries, messages, open } =
+            self;
         let mut families = vec![started];
         families.extend(server.0);
         families.extend([rpc_server, attempts]);

@@ -96,14 +96,7 @@ impl Table {
     pub(super) fn new(limit: usize) -> Self {
         let entry = |label| Entry { label, begun: 0 };
         let entries = [(OVERFLOW, entry(Label::Overflow)), (UNROUTED, entry(Label::Unrouted))].into();
-        Self {
-            limit,
-            next: FIRST,
-            routes: HashMap::new(),
-            route_count: 0,
-            others: HashMap::new(),
-            entries,
-        }
+        Self { limit, next: FIRST, routes: HashMap::new(), route_count: 0, others: HashMap::new(), entries }
     }
 
     pub(super) fn route(&self, version: &VersionName, service: &str) -> Option<Arc<Route>> {
@@ -117,7 +110,9 @@ impl Table {
         service: &str,
         methods: Vec<String>,
     ) -> Arc<Route> {
-        if let Some(route) = self.route(version, service).filter(|route| !route.is_empty() || methods.is_empty()) {
+        if let Some(route) =
+            self.route(version, service).filter(|route| !route.is_empty() || methods.is_empty())
+        {
             return route;
         }
         let is_full = self.route_count >= ROUTES && self.route(version, service).is_none();
@@ -204,10 +199,13 @@ impl Table {
         self.others.retain(|version, _| !gone.contains(version));
         self.route_count = self.routes.values().map(Vec::len).sum();
         let before = self.entries.len();
-        self.entries.retain(|_, entry| !matches!(&entry.label, Label::Routed(version, _) if gone.contains(version)));
-        let lumped = self.routes.values().flatten().flat_map(|route| {
-            route.methods.iter().map(|(_, place)| place).chain([&route.other])
-        });
+        self.entries
+            .retain(|_, entry| !matches!(&entry.label, Label::Routed(version, _) if gone.contains(version)));
+        let lumped = self
+            .routes
+            .values()
+            .flatten()
+            .flat_map(|route| route.methods.iter().map(|(_, place)| place).chain([&route.other]));
         if self.entries.len() < self.limit {
             lumped.for_each(|place| {
                 // Whoever has a series keeps it.

@@ -50,14 +50,30 @@ fn calls_are_counted_by_method_and_status() {
     let of = "platform=\"payments.example\",capability=\"ledger\",version=\"1.2.0\"";
     for line in [
         format!("grpc_server_call_started_total{{{of},grpc_method=\"acme.v1.Ledger/Post\"}} 4"),
-        format!("grpc_server_call_duration_seconds_count{{{of},grpc_method=\"acme.v1.Ledger/Post\",grpc_status=\"OK\"}} 2"),
-        format!("grpc_server_call_duration_seconds_sum{{{of},grpc_method=\"acme.v1.Ledger/Post\",grpc_status=\"OK\"}} 0.00014"),
-        format!("grpc_server_call_duration_seconds_bucket{{{of},grpc_method=\"acme.v1.Ledger/Post\",grpc_status=\"OK\",le=\"0.0001\"}} 2"),
-        format!("grpc_server_call_sent_total_compressed_message_size_bytes_sum{{{of},grpc_method=\"acme.v1.Ledger/Read\",grpc_status=\"NOT_FOUND\"}} 2000"),
-        format!("rpc_server_call_duration_seconds_count{{{of},rpc_system_name=\"grpc\",rpc_method=\"acme.v1.Ledger/Post\",rpc_response_status_code=\"UNAVAILABLE\",error_type=\"UNAVAILABLE\"}} 1"),
-        format!("grpc_client_attempt_started_total{{{of},grpc_method=\"acme.v1.Ledger/Post\",grpc_target=\"portolan:///payments.example/ledger\"}} 3"),
-        format!("grpc_client_call_transparent_retries_count{{{of},grpc_method=\"acme.v1.Ledger/Read\",grpc_target=\"portolan:///payments.example/ledger\"}} 1"),
-        format!("portolan_call_messages_total{{{of},grpc_method=\"acme.v1.Ledger/Post\",direction=\"sent\"}} 6"),
+        format!(
+            "grpc_server_call_duration_seconds_count{{{of},grpc_method=\"acme.v1.Ledger/Post\",grpc_status=\"OK\"}} 2"
+        ),
+        format!(
+            "grpc_server_call_duration_seconds_sum{{{of},grpc_method=\"acme.v1.Ledger/Post\",grpc_status=\"OK\"}} 0.00014"
+        ),
+        format!(
+            "grpc_server_call_duration_seconds_bucket{{{of},grpc_method=\"acme.v1.Ledger/Post\",grpc_status=\"OK\",le=\"0.0001\"}} 2"
+        ),
+        format!(
+            "grpc_server_call_sent_total_compressed_message_size_bytes_sum{{{of},grpc_method=\"acme.v1.Ledger/Read\",grpc_status=\"NOT_FOUND\"}} 2000"
+        ),
+        format!(
+            "rpc_server_call_duration_seconds_count{{{of},rpc_system_name=\"grpc\",rpc_method=\"acme.v1.Ledger/Post\",rpc_response_status_code=\"UNAVAILABLE\",error_type=\"UNAVAILABLE\"}} 1"
+        ),
+        format!(
+            "grpc_client_attempt_started_total{{{of},grpc_method=\"acme.v1.Ledger/Post\",grpc_target=\"portolan:///payments.example/ledger\"}} 3"
+        ),
+        format!(
+            "grpc_client_call_transparent_retries_count{{{of},grpc_method=\"acme.v1.Ledger/Read\",grpc_target=\"portolan:///payments.example/ledger\"}} 1"
+        ),
+        format!(
+            "portolan_call_messages_total{{{of},grpc_method=\"acme.v1.Ledger/Post\",direction=\"sent\"}} 6"
+        ),
     ] {
         assert!(text.contains(&format!("{line}\n")), "{line}\n{text}");
     }
@@ -150,7 +166,10 @@ fn own_and_unrouted_calls_and_refusals_are_counted() {
     meters.refuse("NO_OWNER");
     meters.refuse("NO_OWNER");
     let text = text_of(&meters);
-    assert!(text.contains("grpc_server_call_started_total{grpc_method=\"portolan.x.v1.X/Get\"} 1\n"), "{text}");
+    assert!(
+        text.contains("grpc_server_call_started_total{grpc_method=\"portolan.x.v1.X/Get\"} 1\n"),
+        "{text}"
+    );
     assert!(text.contains("grpc_server_call_started_total{grpc_method=\"other\"} 1\n"), "{text}");
     assert!(text.contains("portolan_calls_refused_total{reason=\"NO_OWNER\"} 2\n"), "{text}");
 }

@@ -51,9 +51,18 @@ fn schema_and_reader_know_the_same_fields() {
 #[test]
 fn the_defaults_in_the_schema_are_those_of_the_reader() {
     let schema = crate::broker::config::schema();
-    for section in
-        ["leases", "limits", "timeouts", "drain", "health", "log", "admin", "metrics", "tracing", "access_log"]
-    {
+    for section in [
+        "leases",
+        "limits",
+        "timeouts",
+        "drain",
+        "health",
+        "log",
+        "admin",
+        "metrics",
+        "tracing",
+        "access_log",
+    ] {
         let properties = resolve(&schema, &schema["properties"][section])["properties"].as_object().unwrap();
         for (name, property) in properties {
             // What has no default stands in the example all the same, or beside another section.
