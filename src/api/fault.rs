@@ -36,7 +36,7 @@ pub struct Fault {
     retry_is_safe: bool,
     metadata: Vec<(&'static str, String)>,
     violations: Vec<Violation>,
-    quota: Option<Quota>,
+    quota: Option<Box<Quota>>,
 }
 
 /// Whose share of what is used up.
@@ -99,7 +99,8 @@ impl Fault {
             "its calls hold more than an equal share of the {limit} bytes that all calls may hold (limits.buffered_bytes): \
              read faster, or send less at once"
         );
-        let quota = Quota { subject: format!("trust_domain:{tenant}"), description: description.clone() };
+        let subject = format!("trust_domain:{tenant}");
+        let quota = Box::new(Quota { subject, description: description.clone() });
         let fault = Self::new(Code::ResourceExhausted, "OVER_SHARE", format!("{tenant}: {description}"));
         Self { quota: Some(quota), ..fault.blame(Blame::Consumer).retry(false) }
     }
@@ -194,7 +195,8 @@ impl From<Fault> for Status {
             let description = format!("{} ({})", violation.message, violation.reason);
             details.add_bad_request_violation(violation.field, description);
         }
-        if let Some(Quota { subject, description }) = fault.quota {
+        if let Some(quota) = fault.quota {
+            let Quota { subject, description } = *quota;
             details.add_quota_failure_violation(subject, description);
         }
         Status::with_error_details(fault.code, fault.message, details)

@@ -155,7 +155,7 @@ impl Listener {
             let _turn = self.handshakes.acquire().await;
             identity::accept(&self.trust, self.tls.clone(), io).await
         };
-        let (io, peer) = match timeout(self.limits.handshake_timeout, greeting).await {
+        let (io, peer) = match timeout(self.limits.handshake_timeout, Box::pin(greeting)).await {
             Ok(Ok(greeted)) => greeted,
             Ok(Err(Refusal::Left)) => return,
             Ok(Err(refusal)) => return self.complain(address, refusal.reason(), refusal),

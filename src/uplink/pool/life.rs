@@ -43,7 +43,9 @@ fn live(shared: Arc<Shared>, key: Key, over: CancellationToken) -> BoxFuture<'st
 async fn once(shared: Arc<Shared>, key: &Key, over: CancellationToken) {
     let over = over.drop_guard();
     let credentials = *shared.credentials.borrow();
-    let dialled = shared.dialler.dial(&key.address, &key.identity, &key.tenant, key.is_trusted).await;
+    // Boxed: what dialling takes is given back before the long life of the connection.
+    let dial = Box::pin(shared.dialler.dial(&key.address, &key.identity, &key.tenant, key.is_trusted));
+    let dialled = dial.await;
     let Dialled { connection, driver, peer, at } = match dialled {
         Ok(dialled) => dialled,
         Err(error) => {

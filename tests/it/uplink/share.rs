@@ -1,8 +1,8 @@
 //! Whoever does not read costs its own streams, and at most its share of what all may hold.
 
 use crate::fixture::{Consumer, Hub, Producer, World, echo, frame, read};
-use bytes::Bytes;
 use http::Response;
+use portolan::lifecycle;
 use portolan::transport::{Exchange, Settings, client};
 use std::time::Duration;
 use tonic_types::StatusExt;
@@ -82,8 +82,8 @@ async fn a_producer_that_does_not_read_costs_its_streams_only() {
     let mut open = Vec::new();
     for _ in 0..4 {
         let (response, mut send) = upload.open("/pay.v1.Ledger/Sink", &[]);
-        let sending = tokio::spawn(async move {
-            while send.frame(Bytes::from(frame(&[7; 16 << 10])), false).await.is_ok() {}
+        let sending = lifecycle::spawn("test upload", async move {
+            while send.frame(frame(&[7; 16 << 10]), false).await.is_ok() {}
         });
         open.push((response, sending));
     }

@@ -10,47 +10,51 @@ use std::time::Duration;
 
 /// Changes its mind again and again, at every moment of a call's life; other consumers of its tenant go on meanwhile.
 async fn storm(world: &World, hub: &Hub, hang: &str, echo: &str) {
-    let over = Arc::new(AtomicBool::new(false));
+    let over = AtomicBool::new(false);
     let patient = Consumer::connect(&world.payments, "/patient", hub).await;
     let (response, mut send) = patient.open(echo, &[]);
     send.frame(frame(b"\x0a\x01a"), false).await.unwrap();
     let steady = Consumer::connect(&world.payments, "/steady", hub).await;
-    let (told, path) = (over.clone(), echo.to_owned());
-    let steadily = tokio::spawn(async move {
+    let steadily = async {
         let mut calls = 0;
-        while !told.load(Ordering::SeqCst) {
-            let reply = steady.unary(&path, &[], b"\x0a\x01a").await;
+        while !over.load(Ordering::SeqCst) {
+            let reply = steady.unary(echo, &[], b"\x0a\x01a").await;
             let reply = reply.unwrap_or_else(|error| panic!("after {calls} calls: {error}"));
             assert_eq!(reply.status(), 0, "after {calls} calls: {:?}", reply.as_status());
             calls += 1;
         }
         calls
-    });
-
-    for round in 0..12 {
-        let hasty = Consumer::connect(&world.payments, "/hasty", hub).await;
-        let mut open = Vec::new();
-        for _ in 0..60 {
-            let (response, mut send) = hasty.open(hang, &[]);
-            send.frame(frame(b"\x0a\x01a"), true).await.unwrap();
-            open.push((response, send));
+    };
+    let storming = async {
+        for round in 0..12 {
+            cancel_sixty(world, hub, hang, Duration::from_millis(round * 2)).await;
         }
-        // Some are on their way, some have just arrived, some are being worked on: where is not ours to see.
-        tokio::time::sleep(Duration::from_millis(round * 2)).await;
-        drop(open);
-        lifecycle::spawn("test goodbye", async move {
-            // Its resets leave before it does.
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            drop(hasty);
-        });
-    }
-    tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        over.store(true, Ordering::SeqCst);
+    };
+    let (calls, ()) = tokio::join!(steadily, storming);
+    assert!(calls > 10, "{calls} calls went on meanwhile");
     send.frame(frame(b"\x0a\x01b"), true).await.unwrap();
     let reply = read(response).await.unwrap();
     assert_eq!(reply.status(), 0, "{:?}", reply.as_status());
-    over.store(true, Ordering::SeqCst);
-    let calls = steadily.await.unwrap();
-    assert!(calls > 10, "{calls} calls went on meanwhile");
+}
+
+async fn cancel_sixty(world: &World, hub: &Hub, path: &str, pause: Duration) {
+    let hasty = Consumer::connect(&world.payments, "/hasty", hub).await;
+    let mut open = Vec::new();
+    for _ in 0..60 {
+        let (response, mut send) = hasty.open(path, &[]);
+        send.frame(frame(b"\x0a\x01a"), true).await.unwrap();
+        open.push((response, send));
+    }
+    // Some are on their way, some have just arrived, some are being worked on: where is not ours to see.
+    tokio::time::sleep(pause).await;
+    drop(open);
+    lifecycle::spawn("test goodbye", async move {
+        // Its resets leave before it does.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        drop(hasty);
+    });
 }
 
 #[tokio::test]
