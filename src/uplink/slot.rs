@@ -208,7 +208,18 @@ impl Slot {
         self.next
     }
 
-    /// A dial failed, or a connection broke as soon as it was made.
+    /// A connection broke as soon as it was made. Once it may be chance, such as a producer that is on its way out: it is
+    /// dialled again at once, and who waits for that dial does not hear of this. From the second time on it is a failure.
+    pub(super) fn fell(&mut self, last: Error, settings: &Settings) {
+        if self.is_well() {
+            let now = Instant::now();
+            self.failure = Some(Failure { since: Timestamp::now(), attempts: 1, retry: now, last });
+        } else {
+            self.fail(last, settings);
+        }
+    }
+
+    /// A dial failed.
     pub(super) fn fail(&mut self, last: Error, settings: &Settings) {
         let (since, attempts) = match &self.failure {
             Some(failure) => (failure.since, failure.attempts.saturating_add(1)),

@@ -94,7 +94,7 @@ async fn once(shared: Arc<Shared>, key: &Key, over: CancellationToken) {
     // Whoever lets us in and throws us out at once is not up. If it was we who left, the next dial tells why.
     if born.elapsed() < PROBATION && !over.served && !lost.into_inner() {
         let error = Error::Http2 { address: key.address.clone(), cause: over.cause };
-        shared.with(key, |slot, settings| slot.fail(error, settings));
+        shared.with(key, |slot, settings| slot.fell(error, settings));
     }
 }
 
