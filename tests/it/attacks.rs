@@ -1,10 +1,15 @@
 //! What a hostile or broken world does to the real listener, and what must happen then (attacks.md, sections H and G).
 
 mod contracts;
-mod end;
+mod covered;
+mod crowds;
+pub mod end;
 mod floods;
 mod producers;
-mod raw;
+mod promptly;
+pub mod raw;
 mod requests;
-mod stage;
+pub mod scripted;
+mod secrets;
+pub mod stage;
 mod traps;

@@ -10,6 +10,8 @@ mod contracts;
 mod demo;
 mod discovery;
 mod etcd;
+mod faults;
+mod fidelity;
 mod fixture;
 mod foreign;
 mod identity;

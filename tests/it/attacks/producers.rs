@@ -1,127 +1,13 @@
 //! Bad producers (attacks.md G6): whatever they answer, the caller gets one clear status that names whose fault it is,
 //! nothing is mirrored raw, and nothing runs twice.
 
-use super::end::huffman;
 use super::raw::*;
-use crate::fixture::{Consumer, Organisation, Producer, World, echo};
-use portolan::identity;
-use portolan::lifecycle;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use super::scripted::{Act, Scripted, data, goaway, head, ok, reset, send, trailers, trailers_only};
+use crate::fixture::{Consumer, Producer, World, echo};
 use tonic_types::StatusExt;
 
 /// What a bad producer does with a request on a stream.
 type Answer = fn(u32) -> Vec<Act>;
-
-#[derive(Clone)]
-enum Act {
-    Send(Vec<u8>),
-    /// Ends the TCP connection without a word.
-    Vanish,
-}
-
-/// A producer that answers by hand. Probes (its first stream of a connection may be one) get UNIMPLEMENTED.
-struct Bad {
-    address: SocketAddr,
-    calls: Arc<AtomicUsize>,
-    stop: CancellationToken,
-}
-
-impl Bad {
-    async fn start(organisation: &Organisation, hub: &Organisation, path: &str, answer: Answer) -> Self {
-        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = socket.local_addr().unwrap();
-        let trust = organisation.trust(hub);
-        let tls = identity::server_config(&trust, &organisation.credentials(path));
-        let (calls, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
-        let (count, stopped) = (calls.clone(), stop.clone());
-        lifecycle::spawn("test bad producer", async move {
-            let accept = async {
-                loop {
-                    let (tcp, _) = socket.accept().await.unwrap();
-                    let Ok((io, _)) = identity::accept(&trust, tls.clone(), tcp).await else { continue };
-                    lifecycle::spawn("test bad connection", serve(Raw::new(io), answer, count.clone()));
-                }
-            };
-            tokio::select! {
-                () = accept => {}
-                () = stopped.cancelled() => {}
-            }
-        });
-        Self { address, calls, stop }
-    }
-
-    /// For the configuration of a broker.
-    fn listed(&self, organisation: &Organisation, path: &str) -> Producer {
-        Producer::elsewhere(self.address, organisation.id(path), self.calls.clone(), self.stop.clone())
-    }
-}
-
-async fn serve<IO>(mut io: Raw<IO>, answer: Answer, calls: Arc<AtomicUsize>)
-where
-    IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + 'static,
-{
-    io.preface().await;
-    io.send(GREETING).await;
-    while let Some(frame) = io.next().await {
-        if frame.kind != HEADERS {
-            continue;
-        }
-        if is_probe(&frame.payload) {
-            io.send(&trailers_only(frame.stream, &[("grpc-status", "12")])).await;
-            continue;
-        }
-        calls.fetch_add(1, Ordering::SeqCst);
-        for act in answer(frame.stream) {
-            match act {
-                Act::Send(bytes) => io.send(&bytes).await,
-                Act::Vanish => return,
-            }
-        }
-    }
-}
-
-/// Whether the path begins with `/grpc.health`: its Huffman code, which the broker writes, begins with these bytes.
-fn is_probe(block: &[u8]) -> bool {
-    let path = huffman("/grpc.health");
-    block.windows(path.len() - 1).any(|window| window == &path[..path.len() - 1])
-}
-
-fn ok(stream: u32) -> Vec<u8> {
-    frame(HEADERS, END_HEADERS, stream, &hpack(&[(":status", "200"), ("content-type", "application/grpc")]))
-}
-
-fn head(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
-    frame(HEADERS, END_HEADERS, stream, &hpack(fields))
-}
-
-fn trailers(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
-    frame(HEADERS, END_HEADERS | END_STREAM, stream, &hpack(fields))
-}
-
-fn trailers_only(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
-    let fields = [&[(":status", "200"), ("content-type", "application/grpc")], fields].concat();
-    trailers(stream, &fields)
-}
-
-fn data(stream: u32) -> Vec<u8> {
-    frame(DATA, 0, stream, &[0, 0, 0, 0, 1, 42])
-}
-
-fn reset(stream: u32, code: u32) -> Vec<u8> {
-    frame(RST_STREAM, 0, stream, &code.to_be_bytes())
-}
-
-fn goaway(last: u32, code: u32) -> Vec<u8> {
-    frame(GOAWAY, 0, 0, &[last.to_be_bytes(), code.to_be_bytes()].concat())
-}
-
-fn send(parts: &[Vec<u8>]) -> Vec<Act> {
-    vec![Act::Send(parts.concat())]
-}
 
 /// Name, what the producer does, and the codes that tell it well.
 const CASES: &[(&str, Answer, &[u32])] = &[
@@ -214,7 +100,9 @@ async fn every_bad_answer_becomes_one_clear_status() {
     let mut builder = world.broker().producer(&world.data, "good", &good, &["dat.v1.Good"]);
     let mut bad = Vec::new();
     for (n, (_, answer, _)) in CASES.iter().enumerate() {
-        let producer = Bad::start(&world.payments, &world.hub, "/bad", *answer).await;
+        let answer = *answer;
+        let producer =
+            Scripted::start(&world.payments, &world.hub, "/bad", move |ask| answer(ask.stream)).await;
         let listed = producer.listed(&world.payments, "/bad");
         builder =
             builder.producer(&world.payments, &format!("bad-{n}"), &listed, &[&format!("pay.v{n}.Bad")]);
@@ -238,7 +126,7 @@ async fn every_bad_answer_becomes_one_clear_status() {
         if code != 4 {
             assert_eq!(info.metadata["fault"], "producer", "{name}: {info:?}");
         }
-        assert!(bad[n].0.calls.load(Ordering::SeqCst) <= 1, "{name}: it ran twice");
+        assert!(bad[n].0.calls() <= 1, "{name}: it ran twice");
         // The consumer's connection lives, and other producers are unharmed.
         let reply = consumer.unary("/dat.v1.Good/Do", &[], b"x").await.unwrap();
         assert_eq!(reply.status(), 0, "after {name}");
@@ -256,7 +144,8 @@ async fn what_is_odd_but_allowed_passes() {
         [("1xx before the head", informed, 0), ("a status, then a reset that asks for no more", unread, 5)];
     for (name, answer, code) in cases {
         let world = World::new();
-        let producer = Bad::start(&world.payments, &world.hub, "/odd", answer).await;
+        let producer =
+            Scripted::start(&world.payments, &world.hub, "/odd", move |ask| answer(ask.stream)).await;
         let listed = producer.listed(&world.payments, "/odd");
         let hub = world.broker().producer(&world.payments, "odd", &listed, &["pay.v1.Odd"]).start().await;
         let consumer = Consumer::connect(&world.ml, "/app", &hub).await;

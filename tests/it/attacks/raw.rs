@@ -17,6 +17,7 @@ pub const CONTINUATION: u8 = 9;
 
 pub const END_STREAM: u8 = 1;
 pub const END_HEADERS: u8 = 4;
+pub const PADDED: u8 = 8;
 pub const ACK: u8 = 1;
 
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -112,6 +113,24 @@ impl<IO: AsyncRead + AsyncWrite + Send + 'static> Raw<IO> {
             End::Closed
         };
         timeout(PATIENCE, wait).await.unwrap_or(End::Silence)
+    }
+
+    /// The body of a stream, and how it ended.
+    pub async fn read(&mut self, stream: u32) -> (Vec<u8>, End) {
+        let mut body = Vec::new();
+        let wait = async {
+            while let Some(frame) = self.next().await {
+                if frame.kind == DATA && frame.stream == stream {
+                    body.extend_from_slice(&frame.payload);
+                }
+                if let Some(end) = End::of(&frame, stream) {
+                    return end;
+                }
+            }
+            End::Closed
+        };
+        let end = timeout(PATIENCE, wait).await.unwrap_or(End::Silence);
+        (body, end)
     }
 
     /// Sends everything while reading what comes back, then asks by PING whether the other side still lives.

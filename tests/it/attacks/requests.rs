@@ -155,3 +155,19 @@ async fn a_message_that_lies_about_its_length_harms_nobody() {
     }
     neighbour.is_unharmed("lying messages").await;
 }
+
+#[tokio::test]
+async fn an_encoding_that_nobody_knows_is_refused_by_our_own_services_and_passes_to_others() {
+    let stage = Stage::new("").await;
+    let mut stranger = stage.attacker().await;
+    let message = frame(DATA, END_STREAM, 1, &[1, 0, 0, 0, 1, 1]);
+    let mut fields = with("grpc-encoding", b"brotli");
+    for (id, path, end) in
+        [(1, b"/grpc.health.v1.Health/Check".as_slice(), 12), (3, b"/pay.v1.Ledger/Post", 0)]
+    {
+        fields.iter_mut().find(|(name, _)| *name == ":path").unwrap().1 = path;
+        let message = [&message[..5], &u32::to_be_bytes(id), &message[9..]].concat();
+        stranger.send(&[frame(HEADERS, END_HEADERS, id, &hpack(&fields)), message].concat()).await;
+        assert_eq!(stranger.end_of(id).await, End::Status(end));
+    }
+}

@@ -6,6 +6,7 @@ use portolan::identity::{self, Expected, Trust};
 use portolan::lifecycle;
 use portolan::model::TrustDomain;
 use rustls::pki_types::ServerName;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -34,12 +35,23 @@ impl Stage {
     pub async fn new(config: &str) -> Self {
         let world = World::new();
         let producer = Producer::start(&world.payments, &world.hub, "/ledger", echo).await;
+        Self::over(world, producer, config).await
+    }
+
+    /// With a producer of the test's own.
+    pub async fn over(world: World, producer: Producer, config: &str) -> Self {
         let hub = world
             .broker()
             .producer(&world.payments, "ledger", &producer, &["pay.v1.Ledger"])
             .with(config)
             .start()
             .await;
+        Self { world, producer, hub }
+    }
+
+    /// A broker in a process of its own.
+    pub fn elsewhere(world: World, producer: Producer, address: SocketAddr) -> Self {
+        let hub = Hub { address, domain: world.hub.domain(), broker: None };
         Self { world, producer, hub }
     }
 
@@ -62,22 +74,7 @@ impl Stage {
 
     pub async fn neighbour(&self) -> Neighbour {
         let consumer = Consumer::connect(&self.world.data, "/neighbour", &self.hub).await;
-        let (calls, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        let (count, failure) = (calls.clone(), failed.clone());
-        let task = lifecycle::spawn("test neighbour", async move {
-            loop {
-                let reply = consumer.unary("/pay.v1.Ledger/Post", &[], b"hello");
-                match timeout(Duration::from_secs(5), reply).await {
-                    Ok(Ok(reply)) if reply.status() == 0 => {}
-                    other => {
-                        eprintln!("the neighbour was harmed: {other:?}");
-                        failure.store(true, Ordering::SeqCst);
-                    }
-                }
-                count.fetch_add(1, Ordering::SeqCst);
-            }
-        });
-        Neighbour { calls, failed, task }
+        Neighbour::start(consumer, "/pay.v1.Ledger/Post")
     }
 
     /// Waits until only so many connections are left: whatever the attacker held is given back.
@@ -95,6 +92,26 @@ impl Stage {
 }
 
 impl Neighbour {
+    /// Calls `path`, which echoes, one call after the other.
+    pub fn start(consumer: Consumer, path: &'static str) -> Self {
+        let (calls, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (count, failure) = (calls.clone(), failed.clone());
+        let task = lifecycle::spawn("test neighbour", async move {
+            loop {
+                let reply = consumer.unary(path, &[], b"hello");
+                match timeout(Duration::from_secs(5), reply).await {
+                    Ok(Ok(reply)) if reply.status() == 0 => {}
+                    other => {
+                        eprintln!("the neighbour was harmed: {other:?}");
+                        failure.store(true, Ordering::SeqCst);
+                    }
+                }
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self { calls, failed, task }
+    }
+
     /// Asserts that calls succeeded all along, and still do.
     pub async fn is_unharmed(&self, during: &str) {
         let before = self.calls.load(Ordering::SeqCst);

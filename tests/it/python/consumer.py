@@ -1,6 +1,6 @@
 """A consumer of the Python producer that dials the broker instead: every check prints `ok NAME`; the first that fails ends it.
 
-consumer.py BROKER CERTIFICATE KEY BROKER_CA PROTO_DIR
+consumer.py BROKER CERTIFICATE KEY BROKER_CA PROTO_DIR PLACES    PLACES: where the producer can send metadata with an OK.
 """
 
 import sys
@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_status import rpc_status
 
-broker, certificate, key, broker_ca, protos = sys.argv[1:]
+broker, certificate, key, broker_ca, protos, places = sys.argv[1:]
 sys.path.insert(0, protos)
 echo_pb2, echo_grpc = grpc.protos_and_services("echo.proto")
 Message = echo_pb2.Message
@@ -75,9 +75,67 @@ def half_close_without_a_message():
 def metadata_both_ways():
     sent = [("x-plain", "one"), ("x-plain", "two"), ("x-raw-bin", bytes(range(256))), ("x-raw-bin", b"")]
     _, call = echo.Echo.with_call(Message(), metadata=sent, timeout=10)
-    for place in (call.initial_metadata(), call.trailing_metadata()):
+    told = {"head": call.initial_metadata(), "trailers": call.trailing_metadata()}
+    for place in map(told.get, places.split(",")):
         echoed = [(k, v) for k, v in place if k in ("x-plain", "x-raw-bin")]
         assert sorted(map(repr, echoed)) == sorted(map(repr, sent)), echoed
+
+
+def empty_messages():
+    assert echo.Echo(Message(), timeout=10) == Message()
+    assert echo.Collect(iter([Message()] * 50), timeout=10).count == 50
+    assert [m.payload for m in echo.Expand(Message(count=50), timeout=10)] == [b""] * 50
+    assert [m.payload for m in echo.Chat(iter([Message()] * 50), timeout=10)] == [b""] * 50
+
+
+def many_small_messages():
+    sent = [bytes([n % 251]) for n in range(3_000)]
+    heard = [m.payload for m in echo.Chat((Message(payload=p) for p in sent), timeout=30)]
+    assert heard == [p.upper() for p in sent]
+
+
+def every_status_on_every_kind():
+    three = lambda: iter([Message(payload=b"a")] * 3)
+    for code in grpc.StatusCode:
+        asked = dict(metadata=[("x-fail", str(code.value[0]))], timeout=10)
+        calls = (
+            lambda: echo.Echo(Message(), **asked),
+            lambda: echo.Collect(three(), **asked),
+            lambda: list(echo.Expand(Message(count=3), **asked)),
+            lambda: list(echo.Chat(three(), **asked)),
+        )
+        for call in calls:
+            if code is grpc.StatusCode.OK:
+                call()
+            else:
+                assert expect(code, call).details() == "as asked: 100 % ünlucky"
+
+
+def early_status_while_still_sending():
+    for _ in range(30):
+        endless = (Message(payload=bytes(16 << 10)) for _ in range(100_000))
+        asked = dict(metadata=[("x-fail", "8"), ("x-early", "1")], timeout=20)
+        expect(grpc.StatusCode.RESOURCE_EXHAUSTED, lambda: echo.Collect(endless, **asked))
+    unary()
+
+
+def a_thousand_calls_at_once():
+    calls = [echo.Echo.future(Message(count=n), timeout=60) for n in range(1_000)]
+    assert [call.result().count for call in calls] == list(range(1_000))
+
+
+def large_headers():
+    long = [("x-long", "v" * (6 << 10))]
+    _, call = echo.Echo.with_call(Message(), metadata=long, timeout=10)
+    assert dict(call.initial_metadata())["x-long"] == long[0][1]
+    over = [("x-long", "v" * (40 << 10))]
+    codes = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL)
+    try:
+        echo.Echo(Message(), metadata=over, timeout=10)
+        raise AssertionError("40 KiB of metadata passed")
+    except grpc.RpcError as error:
+        assert error.code() in codes, error
+    unary()
 
 
 def the_caller_is_the_certificate_s():
@@ -156,7 +214,7 @@ def expect(code, call):
         call()
     except grpc.RpcError as error:
         assert error.code() is code, error
-        return
+        return error
     raise AssertionError(f"{code} was expected")
 
 
@@ -176,6 +234,12 @@ for check in (
     bidi_in_lockstep,
     half_close_without_a_message,
     metadata_both_ways,
+    empty_messages,
+    many_small_messages,
+    every_status_on_every_kind,
+    early_status_while_still_sending,
+    a_thousand_calls_at_once,
+    large_headers,
     the_caller_is_the_certificate_s,
     status_details,
     a_deadline_ends_the_call_and_reaches_the_producer,

@@ -18,6 +18,7 @@ certificate, key, client_ca, protos, *wanted = sys.argv[1:]
 sys.path.insert(0, protos)
 echo_pb2, echo_grpc = grpc.protos_and_services("echo.proto")
 SERVICE = "dat.echo.v1.EchoService"
+CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class Echo(echo_grpc.EchoServiceServicer):
@@ -25,7 +26,14 @@ class Echo(echo_grpc.EchoServiceServicer):
         self.cancelled = 0
         self.lock = threading.Lock()
 
+    def fail_if_asked(self, context):
+        """Fails with the code in `x-fail`, if the call asks for it."""
+        code = int(dict(context.invocation_metadata()).get("x-fail", "0"))
+        if code:
+            context.abort(CODES[code], "as asked: 100 % ünlucky")
+
     def Echo(self, request, context):
+        self.fail_if_asked(context)
         custom = [(k, v) for k, v in context.invocation_metadata() if k.startswith("x-")]
         caller = [("x-caller", v) for k, v in context.invocation_metadata() if k == "portolan-caller"]
         context.send_initial_metadata(custom + caller)
@@ -33,16 +41,21 @@ class Echo(echo_grpc.EchoServiceServicer):
         return request
 
     def Collect(self, requests, context):
+        if "x-early" in dict(context.invocation_metadata()):
+            self.fail_if_asked(context)
         payloads = [request.payload for request in requests]
+        self.fail_if_asked(context)
         return echo_pb2.Message(payload=b"".join(payloads), count=len(payloads))
 
     def Expand(self, request, context):
         for number in range(request.count):
             yield echo_pb2.Message(payload=request.payload, count=number)
+        self.fail_if_asked(context)
 
     def Chat(self, requests, context):
         for number, request in enumerate(requests):
             yield echo_pb2.Message(payload=request.payload.upper(), count=number)
+        self.fail_if_asked(context)
 
     def Fail(self, request, context):
         detail = any_pb2.Any()
