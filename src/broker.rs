@@ -4,6 +4,7 @@
 //! Flow: files → sockets → store → catalogue (the last known, as STALE) → workers → drain.
 
 pub mod config;
+mod files;
 mod gather;
 pub mod log;
 mod manifests;
@@ -101,6 +102,7 @@ impl Broker {
         let (shutdown, process) = (Shutdown::new(), Process::new(Timestamp::now()));
         let (files, domains) = (settings::files(&config), settings::domains(&config));
         let (credentials, trust, watcher) = identity::open(&files, &domains).map_err(Error::Identity)?;
+        files::make_room(config.limits.connections);
         let sockets = bind(&config.listen, settings::workers(&config))?;
         let addresses = addresses(&sockets)?;
         let (store, mut contents) = Store::open(&config.data_dir, Timestamp::now())?;

@@ -27,7 +27,17 @@ struct Ran {
 
 /// The binary, in `folder`, with no variable of ours around it.
 fn portolan(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portolan"));
+    program(Command::new(env!("CARGO_BIN_EXE_portolan")), folder, arguments)
+}
+
+/// The program where few files may be open at first, as on many systems.
+fn portolan_with_few_files(folder: &Path, arguments: &[&str]) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -Sn 256 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_portolan")]);
+    program(shell, folder, arguments)
+}
+
+fn program(mut command: Command, folder: &Path, arguments: &[&str]) -> Command {
     command.args(arguments).current_dir(folder).kill_on_drop(true).stdin(Stdio::null());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PORTOLAN")) {
         command.env_remove(name);

@@ -63,7 +63,7 @@ async fn serve(world: &World) -> (Child, SocketAddr) {
         );
     }
     std::fs::write(world.dir.path().join("hub.toml"), text).unwrap();
-    let mut command = portolan(world.dir.path(), &["serve", "--config", "hub.toml"]);
+    let mut command = portolan_with_few_files(world.dir.path(), &["serve", "--config", "hub.toml"]);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let listens = async {
@@ -202,6 +202,16 @@ async fn a_producer_registers_is_found_and_called_and_says_goodbye() {
     registration.await.unwrap();
     assert!(ask(&["catalog"]).await.err.contains("nothing is listed"));
     drop(broker);
+}
+
+#[tokio::test]
+async fn all_files_are_taken_that_the_system_gives() {
+    let world = World::new();
+    let (broker, _) = serve(&world).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", broker.id().unwrap())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let (soft, hard) = (files.split_whitespace().nth(3), files.split_whitespace().nth(4));
+    assert_eq!(soft, hard, "{files}");
 }
 
 #[tokio::test]
