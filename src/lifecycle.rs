@@ -73,11 +73,12 @@ pub fn spawn<F>(name: &'static str, task: F) -> tokio::task::JoinHandle<()>
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    tokio::spawn(async move {
-        if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
+    // Combinators, not an async block: that would hold the task twice, and move it once more.
+    tokio::spawn(AssertUnwindSafe(task).catch_unwind().map(move |ended| {
+        if let Err(panic) = ended {
             tracing::error!(task = name, panic = text(&*panic), "a task panicked");
         }
-    })
+    }))
 }
 
 /// What a panic said.

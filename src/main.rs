@@ -4,6 +4,10 @@ use clap::Parser;
 use portolan::cli;
 use std::process::ExitCode;
 
+/// Calls make and drop many small things on the thread that carries them (docs/decisions/allocator.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     let runtime =

@@ -7,6 +7,7 @@
 //! Everything of one stream (its `Respond`, `Recv` and `Send`) is to be awaited in one task: h2 keeps one waker
 //! for each direction of a stream.
 
+mod batch;
 mod body;
 mod budget;
 mod channel;

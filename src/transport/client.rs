@@ -1,5 +1,6 @@
 //! The outbound leg: a connection that we opened, and the requests on it.
 
+use super::batch::Batch;
 use super::gauge::Counted;
 use super::keepalive::Keepalive;
 use super::link::{Ended, Lease, Link, Stream};
@@ -23,7 +24,8 @@ pub struct Connection {
 
 /// Moves the bytes of one connection: to be [run](Self::run) in a task of its own.
 pub struct Driver<IO> {
-    h2: h2::client::Connection<IO, Counted>,
+    h2: h2::client::Connection<Batch<IO>, Counted>,
+    io: Batch<IO>,
     keepalive: Keepalive,
     ended: Ended,
 }
@@ -52,10 +54,11 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let greeting = async {
-        let (requests, mut h2) = builder(settings).handshake(io).await?;
+        let io = Batch::new(io);
+        let (requests, mut h2) = io.drive(builder(settings).handshake(io.clone())).await?;
         let link = Arc::new(Link::new(settings));
         let keepalive = Keepalive::new(h2.ping_pong(), settings);
-        let mut driver = Driver { h2, keepalive, ended: Ended::new(link.clone()) };
+        let mut driver = Driver { h2, io, keepalive, ended: Ended::new(link.clone()) };
         let up = poll_fn(|cx| match driver.poll(cx) {
             _ if driver.h2.max_concurrent_send_streams() != UNKNOWN => Poll::Ready(Ok(())),
             Poll::Ready(error) => Poll::Ready(Err(error)),
@@ -150,7 +153,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if let Poll::Ready(silent) = self.keepalive.poll(cx, || self.ended.link().traffic()) {
             return Poll::Ready(silent);
         }
-        Pin::new(&mut self.h2).poll(cx).map(|over| match over {
+        let Self { h2, io, .. } = self;
+        io.poll(cx, |cx| Pin::new(h2).poll(cx)).map(|over| match over {
             Ok(()) => Error::Closed("it was no longer used, or the peer closed it"),
             Err(error) => error.into(),
         })

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 /// Body bytes held: handed out by [`Recv`](super::Recv) and not yet released, or given to
-/// [`Send`](super::Send) and not yet written. Bytes that arrived and nobody has read yet are not in it; flow
-/// control bounds them to one stream window a stream ([`Recv::buffered`](super::Recv::buffered)).
+/// [`Send`](super::Send) and not yet on their way into TLS. Bytes that arrived and nobody has read yet are not in it;
+/// flow control bounds them to one stream window a stream ([`Recv::buffered`](super::Recv::buffered)). What TLS and the
+/// writes of one poll hold is bounded for each connection, and not in it either.
 #[derive(Debug, Clone, Default)]
 pub struct Gauge(Arc<Held>);
 
@@ -57,17 +58,48 @@ impl Gauge {
     }
 }
 
+/// What one stream has given to h2 and h2 has not yet written.
+#[derive(Debug)]
+pub(super) struct Tally {
+    gauge: Gauge,
+    waiting: AtomicUsize,
+}
+
+impl Tally {
+    pub(super) fn new(gauge: Gauge) -> Arc<Self> {
+        Arc::new(Self { gauge, waiting: AtomicUsize::new(0) })
+    }
+
+    pub(super) fn gauge(&self) -> &Gauge {
+        &self.gauge
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, bytes: usize) {
+        self.gauge.add(bytes);
+        self.waiting.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn sub(&self, bytes: usize) {
+        self.gauge.sub(bytes);
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
 /// A body frame on its way to the socket; counted until it is written or thrown away.
 #[derive(Debug)]
 pub(super) struct Counted {
     bytes: Bytes,
-    gauge: Gauge,
+    tally: Arc<Tally>,
 }
 
 impl Counted {
-    pub(super) fn new(bytes: Bytes, gauge: &Gauge) -> Self {
-        gauge.add(bytes.len());
-        Self { bytes, gauge: gauge.clone() }
+    pub(super) fn new(bytes: Bytes, tally: &Arc<Tally>) -> Self {
+        tally.add(bytes.len());
+        Self { bytes, tally: tally.clone() }
     }
 }
 
@@ -86,13 +118,15 @@ impl Buf for Counted {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
-        self.gauge.sub(count);
+        self.tally.sub(count);
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.gauge.sub(self.bytes.len());
+        if !self.bytes.is_empty() {
+            self.tally.sub(self.bytes.len());
+        }
     }
 }
 
@@ -103,11 +137,12 @@ mod tests {
     #[test]
     fn a_frame_counts_until_it_is_written_or_dropped() {
         let gauge = Gauge::default();
-        let mut frame = Counted::new(Bytes::from_static(b"twelve bytes"), &gauge);
-        assert_eq!(gauge.bytes(), 12);
+        let tally = Tally::new(gauge.clone());
+        let mut frame = Counted::new(Bytes::from_static(b"twelve bytes"), &tally);
+        assert_eq!((gauge.bytes(), tally.waiting()), (12, 12));
         frame.advance(5);
-        assert_eq!(gauge.bytes(), 7);
+        assert_eq!((gauge.bytes(), tally.waiting()), (7, 7));
         drop(frame);
-        assert_eq!(gauge.bytes(), 0);
+        assert_eq!((gauge.bytes(), tally.waiting()), (0, 0));
     }
 }

@@ -1,10 +1,12 @@
 //! The inbound leg: a connection that somebody else opened, and the requests on it.
 
+use super::batch::Batch;
 use super::gauge::{Counted, Gauge};
 use super::keepalive::{Keepalive, Traffic};
 use super::stream::reset;
 use super::{Error, Recv, Send, Settings};
 use h2::Reason;
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,7 +17,12 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 /// A connection that somebody else opened. It moves only while [`accept`](Self::accept) is awaited.
 #[derive(Debug)]
 pub struct Connection<IO> {
-    h2: h2::server::Connection<IO, Counted>,
+    h2: h2::server::Connection<Batch<IO>, Counted>,
+    io: Batch<IO>,
+    /// Requests of the last poll that nobody has asked for yet; at most as many as streams may be open.
+    arrived: VecDeque<Exchange>,
+    /// How the connection ended, while something that arrived before has not been asked for.
+    ended: Option<Option<h2::Error>>,
     keepalive: Keepalive,
     idle: Idle,
     gauge: Gauge,
@@ -43,13 +50,24 @@ pub struct Respond {
 impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     /// Greets the client, and waits for its preface at most `settings.handshake_timeout`.
     pub async fn handshake(io: IO, settings: &Settings) -> Result<Self, Error> {
-        let greeting = builder(settings).handshake(io);
+        let io = Batch::new(io);
+        let greeting = io.drive(builder(settings).handshake(io.clone()));
         let mut h2 = timeout(settings.handshake_timeout, greeting)
             .await
             .map_err(|_| Error::Silent { what: "HTTP/2 preface", after: settings.handshake_timeout })??;
         let keepalive = Keepalive::new(h2.ping_pong(), settings);
         let idle = Idle::new(settings.idle_timeout);
-        Ok(Self { h2, keepalive, idle, gauge: settings.buffered.clone(), leaving: false, over: false })
+        Ok(Self {
+            h2,
+            io,
+            arrived: VecDeque::new(),
+            ended: None,
+            keepalive,
+            idle,
+            gauge: settings.buffered.clone(),
+            leaving: false,
+            over: false,
+        })
     }
 
     /// The next request; `None` when the connection is over. An error is the last thing that it says.
@@ -58,6 +76,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     /// [shutdown](Self::graceful_shutdown). Dropping the future loses nothing: it suits `select!`.
     pub async fn accept(&mut self) -> Option<Result<Exchange, Error>> {
         poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// A further request that came with the last one; to be asked for before the next is awaited.
+    pub fn arrived(&mut self) -> Option<Exchange> {
+        self.arrived.pop_front()
     }
 
     /// Says goodbye (GOAWAY): what is open finishes, new streams go elsewhere, then `accept` returns `None`.
@@ -80,22 +103,48 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             return self.end(Some(error));
         }
         loop {
-            match self.h2.poll_accept(cx) {
-                Poll::Ready(Some(Ok((request, h2)))) => {
-                    let request = request.map(|body| Recv::inbound(body, self.gauge.clone()));
-                    let respond = Respond { h2, gauge: self.gauge.clone(), done: false };
-                    return Poll::Ready(Some(Ok(Exchange { request, respond })));
-                }
+            if let Some(exchange) = self.arrived.pop_front() {
+                return Poll::Ready(Some(Ok(exchange)));
+            }
+            let polled = match self.ended.take() {
+                Some(ended) => Poll::Ready(ended),
+                None => self.take_arrived(cx),
+            };
+            match polled {
+                // What arrived comes first.
+                Poll::Ready(ended) if !self.arrived.is_empty() => self.ended = Some(ended),
+                Poll::Pending if !self.arrived.is_empty() => {}
                 // A client that hears our goodbye may hang up before its last frame.
-                Poll::Ready(Some(Err(error))) if self.leaving && error.is_io() => return self.end(None),
-                Poll::Ready(Some(Err(error))) => return self.end(Some(error.into())),
-                Poll::Ready(None) => return self.end(None),
+                Poll::Ready(Some(error)) if self.leaving && error.is_io() => return self.end(None),
+                Poll::Ready(error) => return self.end(error.map(Error::from)),
                 Poll::Pending if self.idle.poll(self.h2.has_streams(), cx).is_ready() => {
                     self.graceful_shutdown();
                 }
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    /// Takes all requests that are there in one go: each poll of h2 looks at the socket and at every queue. Tells how
+    /// the connection ended, if it did.
+    fn take_arrived(&mut self, cx: &mut Context<'_>) -> Poll<Option<h2::Error>> {
+        let Self { h2, io, arrived, gauge, .. } = self;
+        io.poll(cx, |cx| {
+            loop {
+                match h2.poll_accept(cx) {
+                    Poll::Ready(Some(Ok((request, h2)))) => {
+                        let request = request.map(|body| Recv::inbound(body, gauge.clone()));
+                        arrived.push_back(Exchange {
+                            request,
+                            respond: Respond { h2, gauge: gauge.clone(), done: false },
+                        });
+                    }
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(error)),
+                    Poll::Ready(None) => return Poll::Ready(None),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
     }
 
     fn end(&mut self, error: Option<Error>) -> Poll<Option<Result<Exchange, Error>>> {

@@ -1,19 +1,30 @@
 //! The two directions of one stream: frames are moved, and flow control reaches from end to end.
 
 use super::budget::Aside;
-use super::gauge::{Counted, Gauge};
+use super::gauge::{Counted, Gauge, Tally};
 use super::link::Stream;
 use super::{Error, pacing};
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-/// The first frame of a stream, up to this size, goes out with the head and does not wait for a window: one write
-/// instead of two.
+/// As many bytes of a stream may wait in h2 for a window. The first frame goes out with the head: one write instead of
+/// two. And small frames need no asking for room.
 const EARLY: usize = 16 * 1024;
+/// Small frames that have arrived are put together up to this size: HTTP/2 gives no meaning to where they are cut, and
+/// each costs as much as a large one.
+const ROOM: usize = 16 * 1024;
+/// A frame of this size is handed on as it is.
+const LARGE: usize = ROOM / 2;
+
+thread_local! {
+    /// Where frames are put together.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// What the peer sends on one stream: body frames, then trailers.
 ///
@@ -25,7 +36,21 @@ pub struct Recv {
     gauge: Gauge,
     /// Handed out and not yet released.
     held: usize,
+    /// A large frame that arrived behind small ones: it is next.
+    next: Option<Bytes>,
+    left: Left,
     outbound: Option<Arc<Stream>>,
+}
+
+/// What is known to be left of a stream that is received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Perhaps more frames.
+    Frames,
+    /// No frame; perhaps trailers.
+    Trailers,
+    /// Nothing.
+    Nothing,
 }
 
 /// What we send on one stream: body frames, then trailers or a reset.
@@ -34,10 +59,9 @@ pub struct Recv {
 #[derive(Debug)]
 pub struct Send {
     side: Side,
-    gauge: Gauge,
+    tally: Arc<Tally>,
     /// What is set aside while it waits.
     aside: Option<Box<Aside>>,
-    first: bool,
     done: bool,
 }
 
@@ -49,14 +73,15 @@ enum Side {
 
 impl Recv {
     pub(super) fn inbound(stream: RecvStream, gauge: Gauge) -> Self {
-        Self { stream, gauge, held: 0, outbound: None }
+        Self { stream, gauge, held: 0, next: None, left: Left::Frames, outbound: None }
     }
 
     pub(super) fn outbound(stream: RecvStream, gauge: Gauge, of: Arc<Stream>) -> Self {
-        Self { stream, gauge, held: 0, outbound: Some(of) }
+        Self { stream, gauge, held: 0, next: None, left: Left::Frames, outbound: Some(of) }
     }
 
-    /// The next body frame; `None` when the body is over and [`trailers`](Self::trailers) may be asked for.
+    /// The next piece of the body: a frame, or small ones that have arrived together. `None` when the body is over and
+    /// [`trailers`](Self::trailers) may be asked for.
     ///
     /// Its bytes count against the peer's window until they are [released](Self::release).
     pub async fn frame(&mut self) -> Option<Result<Bytes, Error>> {
@@ -65,21 +90,66 @@ impl Recv {
 
     /// [`frame`](Self::frame), for hand-written futures.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        let frame = ready!(self.stream.poll_data(cx));
-        self.heard();
-        Poll::Ready(frame.map(|frame| match frame {
-            Ok(data) => {
-                self.held += data.len();
-                self.gauge.add(data.len());
-                Ok(data)
+        let data = match self.next.take() {
+            Some(next) => next,
+            None => match ready!(self.poll_data(cx)) {
+                Some(Ok(data)) => self.gather(data, cx),
+                Some(Err(error)) => return Poll::Ready(Some(Err(self.failed(error)))),
+                None => return Poll::Ready(None),
+            },
+        };
+        self.held += data.len();
+        self.gauge.add(data.len());
+        Poll::Ready(Some(Ok(data)))
+    }
+
+    /// Puts what has arrived behind a small frame together with it. An error found here is found again.
+    fn gather(&mut self, first: Bytes, cx: &mut Context<'_>) -> Bytes {
+        if first.len() >= LARGE {
+            return first;
+        }
+        if self.stream.is_end_stream() {
+            self.left = Left::Nothing;
+            return first;
+        }
+        let mut all: Option<Vec<u8>> = None;
+        let mut length = first.len();
+        while let Poll::Ready(Some(Ok(data))) = self.poll_data(cx) {
+            length += data.len();
+            if data.len() >= LARGE || length > ROOM {
+                self.next = Some(data);
+                break;
             }
-            Err(error) => Err(self.failed(error)),
-        }))
+            all.get_or_insert_with(|| scratch(&first)).extend_from_slice(&data);
+        }
+        match all {
+            None => first,
+            Some(all) => {
+                let together = Bytes::copy_from_slice(&all);
+                SCRATCH.set(all);
+                together
+            }
+        }
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
+        if self.left != Left::Frames {
+            return Poll::Ready(None);
+        }
+        let data = ready!(self.stream.poll_data(cx));
+        self.heard();
+        if data.is_none() {
+            self.left = Left::Trailers;
+        }
+        Poll::Ready(data)
     }
 
     /// Lets the peer send as many bytes more. To be called when they were handed on, not before.
     pub fn release(&mut self, bytes: usize) {
         let bytes = bytes.min(self.held);
+        if bytes == 0 {
+            return;
+        }
         self.held -= bytes;
         self.gauge.sub(bytes);
         // It fails only for more than was received, and `held` knows what was.
@@ -93,6 +163,9 @@ impl Recv {
 
     /// [`trailers`](Self::trailers), for hand-written futures.
     pub fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, Error>> {
+        if self.left == Left::Nothing {
+            return Poll::Ready(Ok(None));
+        }
         let trailers = ready!(self.stream.poll_trailers(cx)).map_err(|error| self.failed(error));
         self.heard();
         Poll::Ready(trailers)
@@ -100,7 +173,7 @@ impl Recv {
 
     /// Whether nothing is left: no frame, no trailers. True right after a head with END_STREAM.
     pub fn is_end(&self) -> bool {
-        self.stream.is_end_stream()
+        self.next.is_none() && (self.left == Left::Nothing || self.stream.is_end_stream())
     }
 
     /// Why nothing more is begun for whoever sends this, while it holds more than its share.
@@ -138,19 +211,19 @@ impl Drop for Recv {
 
 impl Send {
     pub(super) fn inbound(stream: SendStream<Counted>, gauge: Gauge, done: bool) -> Self {
-        Self { side: Side::Server(stream), gauge, aside: None, first: true, done }
+        Self { side: Side::Server(stream), tally: Tally::new(gauge), aside: None, done }
     }
 
     pub(super) fn outbound(stream: Arc<Stream>, gauge: Gauge, done: bool) -> Self {
-        Self { side: Side::Client(stream), gauge, aside: None, first: true, done }
+        Self { side: Side::Client(stream), tally: Tally::new(gauge), aside: None, done }
     }
 
-    /// Sends a body frame, and the end of the stream with it if `end`. Waits until the peer's window takes it.
+    /// Sends a body frame, and the end of the stream with it if `end`. Waits until the peer's window takes it; a little
+    /// may wait in its place.
     ///
     /// If the peer reset the stream, its answer may be complete all the same: the response tells, not this error.
     pub async fn frame(&mut self, mut data: Bytes, end: bool) -> Result<(), Error> {
-        let early = std::mem::take(&mut self.first) && data.len() <= EARLY;
-        while !early && !data.is_empty() {
+        while !data.is_empty() && self.tally.waiting() + data.len() > EARLY {
             let room = poll_fn(|cx| self.poll_room(data.len(), cx)).await?;
             if room >= data.len() {
                 break;
@@ -211,7 +284,7 @@ impl Send {
 
     /// While it waits, the other direction of its call piles up.
     fn set_aside(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
-        let Some(tenant) = self.gauge.tenant() else { return Poll::Pending };
+        let Some(tenant) = self.tally.gauge().tenant() else { return Poll::Pending };
         let stands = match &self.aside {
             Some(aside) => aside.check(cx),
             None => Aside::of(tenant, cx).map(|aside| self.aside = Some(Box::new(aside))),
@@ -223,7 +296,7 @@ impl Send {
     }
 
     fn push(&mut self, data: Bytes, end: bool) -> Result<(), Error> {
-        let data = Counted::new(data, &self.gauge);
+        let data = Counted::new(data, &self.tally);
         let sent = self.with(|stream| stream.send_data(data, end));
         self.sent(end && sent.is_ok());
         sent.map_err(|error| self.refused(error))
@@ -265,6 +338,14 @@ impl Drop for Send {
             self.reset(reason);
         }
     }
+}
+
+/// The thread's scratch, with a first frame in it.
+fn scratch(first: &[u8]) -> Vec<u8> {
+    let mut all = SCRATCH.take();
+    all.clear();
+    all.extend_from_slice(first);
+    all
 }
 
 /// What `poll_reset` found. It does not say who did it; nobody who asks has done it himself.
