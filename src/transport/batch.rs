@@ -190,3 +190,103 @@ impl<IO> fmt::Debug for Batch<IO> {
         f.debug_struct("Batch").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    /// Takes `room` bytes and counts the writes.
+    #[derive(Default)]
+    struct Sink {
+        room: usize,
+        taken: Vec<u8>,
+        writes: usize,
+    }
+
+    impl AsyncRead for Sink {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Sink {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let length = bytes.len().min(self.room);
+            if length == 0 {
+                return Poll::Pending;
+            }
+            self.room -= length;
+            self.writes += 1;
+            self.taken.extend_from_slice(&bytes[..length]);
+            Poll::Ready(Ok(length))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// One poll that writes `pieces` of `size` bytes and goes to sleep; how many were taken.
+    fn write(batch: &Batch<Sink>, pieces: usize, size: usize) -> usize {
+        let mut taken = 0;
+        let mut context = Context::from_waker(Waker::noop());
+        let slept: Poll<()> = batch.poll(&mut context, |cx| {
+            let mut writer = batch.clone();
+            while taken < pieces
+                && Pin::new(&mut writer).poll_write_vectored(cx, &[IoSlice::new(&vec![7; size])]).is_ready()
+            {
+                taken += 1;
+            }
+            Poll::Pending
+        });
+        assert!(slept.is_pending());
+        taken
+    }
+
+    #[test]
+    fn one_poll_is_one_write_and_nothing_is_left_behind() {
+        let batch = Batch::new(Sink { room: usize::MAX, ..Sink::default() });
+        assert_eq!(write(&batch, 100, 137), 100);
+        let inner = batch.lock();
+        assert_eq!((inner.io.writes, inner.io.taken.len()), (1, 13_700));
+        assert_eq!(inner.out.capacity(), 0, "a sleeping connection holds no buffer");
+    }
+
+    #[test]
+    fn what_is_large_goes_straight_through_in_its_order() {
+        let batch = Batch::new(Sink { room: usize::MAX, ..Sink::default() });
+        let _: Poll<()> = batch.poll(&mut Context::from_waker(Waker::noop()), |cx| {
+            let mut writer = batch.clone();
+            assert!(Pin::new(&mut writer).poll_write(cx, b"head").is_ready());
+            assert!(Pin::new(&mut writer).poll_write(cx, &[8; STRAIGHT]).is_ready());
+            Poll::Ready(())
+        });
+        let inner = batch.lock();
+        assert_eq!(&inner.io.taken[..5], b"head\x08");
+        assert_eq!(inner.io.taken.len(), 4 + STRAIGHT);
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_bounds_what_is_gathered_and_keeps_no_more_memory_than_that() {
+        let batch = Batch::new(Sink::default());
+        let taken = write(&batch, 1_000, 1_000);
+        assert!((MOST / 1_000..=MOST / 1_000 + 1).contains(&taken), "{taken}");
+        assert_eq!(write(&batch, 1, 1_000), 0, "it says so");
+        let few = Batch::new(Sink::default());
+        write(&few, 1, 100);
+        assert!(few.lock().out.capacity() <= SLACK + 100);
+        // When the peer takes it, it leaves without anything new to write.
+        few.lock().io.room = 1_000;
+        write(&few, 0, 0);
+        assert_eq!(few.lock().io.taken.len(), 100);
+    }
+}

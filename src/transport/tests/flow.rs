@@ -122,3 +122,30 @@ async fn a_window_of_zero_holds_one_early_frame_and_no_more() {
     settle().await;
     assert_eq!(settings.buffered.bytes(), 0, "the reset throws away what waits");
 }
+
+#[tokio::test]
+async fn small_frames_that_have_arrived_come_as_one_piece_and_a_large_one_as_it_is() {
+    use super::raw::{DATA, END_HEADERS, END_STREAM, HEADERS, REQUEST, Raw};
+    let settings = Settings::default();
+    let (near, far) = duplex(1 << 17);
+    let (raw, connection) = tokio::join!(Raw::client(near), server::Connection::handshake(far, &settings));
+    let (mut raw, mut connection) = (raw, connection.unwrap());
+    raw.send(HEADERS, END_HEADERS, 1, REQUEST).await;
+    for piece in [&[1_u8; 3000] as &[u8], &[2; 3000], &[3; 9000], &[4; 10]] {
+        raw.send(DATA, 0, 1, piece).await;
+    }
+    raw.send(DATA, END_STREAM, 1, &[5; 20]).await;
+    let Exchange { request, respond } = connection.accept().await.unwrap().unwrap();
+    lifecycle::spawn("test listener", async move { while connection.accept().await.is_some() {} });
+    let mut body = request.into_body();
+    let mut pieces = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.unwrap();
+        assert_eq!(settings.buffered.bytes(), frame.len(), "what is handed out is counted");
+        body.release(frame.len());
+        pieces.push((frame[0], frame.len(), body.is_end()));
+    }
+    assert_eq!(pieces, [(1, 6000, false), (3, 9000, false), (4, 30, true)]);
+    assert_eq!((body.trailers().await.unwrap(), settings.buffered.bytes()), (None, 0));
+    respond.reset(crate::transport::Reason::CANCEL);
+}
