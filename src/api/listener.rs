@@ -1,14 +1,13 @@
 //! Accepts connections: the handshake names the caller, then each request is dispatched in a task of its own.
 
 use super::connections::{Connections, Place};
-use super::dispatch::Dispatch;
+use super::dispatch::{self, Dispatch, Guest};
 use super::linger::Linger;
 use super::noise::Noise;
-use crate::access::Caller;
 use crate::identity::{self, Peer, Refusal, Trust};
 use crate::lifecycle::{self, Guard, Shutdown};
 use crate::transport::server::Connection;
-use crate::transport::{Budget, Exchange, Reason, Settings};
+use crate::transport::{Budget, Reason, Settings};
 use crate::uplink::Pool;
 use std::io;
 use std::net::SocketAddr;
@@ -19,7 +18,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 /// How long a connection that was cut may take to tell its streams so.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -64,14 +62,6 @@ pub struct Limits {
     /// After this time, give or take a tenth, a connection is told goodbye: its calls finish, and its client comes back
     /// to whichever broker it now finds.
     pub max_age: Duration,
-}
-
-/// Whoever is at the other end of a connection.
-struct Guest {
-    peer: Peer,
-    caller: Arc<Caller>,
-    address: SocketAddr,
-    cut: CancellationToken,
 }
 
 impl Listener {
@@ -171,30 +161,40 @@ impl Listener {
         };
         place.name(peer.identity.clone(), address);
         let caller = Arc::new(self.dispatch.policy.caller(peer.identity.clone()));
-        let guest = Guest { caller, peer, address, cut: place.token().clone() };
-        self.drive(connection, &guest, &pool, working).await;
+        let (dispatch, cut) = (self.dispatch.clone(), place.token().clone());
+        let guest = Arc::new(Guest { dispatch, caller, address, pool, cut });
+        self.drive(connection, &guest, &peer, working).await;
     }
 
-    async fn drive<IO>(&self, mut connection: Connection<IO>, guest: &Guest, pool: &Arc<Pool>, working: Guard)
+    async fn drive<IO>(&self, mut connection: Connection<IO>, guest: &Arc<Guest>, peer: &Peer, working: Guard)
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let Guest { peer, address, cut, .. } = guest;
+        let address = guest.address;
+        // Each is made once: the loop turns for every batch of requests.
         let mut ends = pin!(self.trust.ends(peer));
+        let (mut requested, mut aborted) = (pin!(self.shutdown.requested()), pin!(self.shutdown.aborted()));
+        let mut cut = pin!(guest.cut.cancelled());
         // One timer: until its age, then, when stopping was asked for, until its goodbye must have gone there and back.
         let mut timer =
             pin!(sleep(self.limits.max_age.mul_f64(1.0 - JITTER + 2.0 * JITTER * fastrand::f64())));
         let (mut is_armed, mut is_leaving) = (true, false);
         // From the goodbye on, calls have guards of their own.
-        let mut working = Some(working);
+        let mut working = Some(Arc::new(working));
         loop {
             tokio::select! {
                 next = connection.accept() => match next {
-                    Some(Ok(exchange)) => self.begin(exchange, guest, pool),
+                    Some(Ok(exchange)) => {
+                        let working = working.clone().unwrap_or_else(|| Arc::new(self.shutdown.guard()));
+                        dispatch::begin(exchange, guest, &working);
+                        while let Some(exchange) = connection.arrived() {
+                            dispatch::begin(exchange, guest, &working);
+                        }
+                    }
                     Some(Err(error)) => return tracing::debug!(peer = %address, caller = %peer.identity, %error, "connection ended"),
                     None => return,
                 },
-                () = self.shutdown.requested(), if !is_leaving => {
+                () = &mut requested, if !is_leaving => {
                     is_leaving = true;
                     connection.graceful_shutdown();
                     timer.as_mut().reset(tokio::time::Instant::now() + ROUND_TRIP);
@@ -212,11 +212,11 @@ impl Listener {
                     tracing::warn!(peer = %address, caller = %peer.identity, reason = %refusal, "connection cut");
                     break;
                 }
-                () = cut.cancelled() => break,
-                () = self.shutdown.aborted() => break,
+                () = &mut cut => break,
+                () = &mut aborted => break,
             }
         }
-        cut.cancel();
+        guest.cut.cancel();
         connection.graceful_shutdown();
         let farewell = async {
             while let Some(Ok(late)) = connection.accept().await {
@@ -225,17 +225,6 @@ impl Listener {
         };
         // Whoever does not take the farewell in time is cut without it.
         let _ = timeout(FAREWELL, farewell).await;
-    }
-
-    fn begin(&self, exchange: Exchange, guest: &Guest, pool: &Arc<Pool>) {
-        let guard = self.shutdown.guard();
-        let dispatch = self.dispatch.clone();
-        let caller = self.dispatch.policy.current(&guest.caller);
-        let (cut, pool, address) = (guest.cut.clone(), pool.clone(), guest.address);
-        lifecycle::spawn("call", async move {
-            dispatch.answer(exchange, (caller, address), &pool, cut).await;
-            drop(guard);
-        });
     }
 
     /// One line about a peer that was not let in, and one more of its kind.

@@ -1,26 +1,30 @@
 //! Everything that is not ours: given to the relay, and if that fails, answered with one clear status.
 
+use super::dispatch::Guest;
 use super::fault::Fault;
-use crate::relay::{self, Answer, Call, Ended, Failure, Relay, Wish};
+use crate::lifecycle::Guard;
+use crate::relay::{self, Answer, Call, Ended, Failure, Wish};
 use crate::transport::{self, send_body};
-use crate::uplink::Pool;
 use http::{HeaderMap, Response};
-use tokio_util::sync::CancellationToken;
+use std::sync::Arc;
 use tonic::Status;
 use tonic::body::Body;
 
 /// Carries a call to its owner; whatever goes wrong on the way becomes a status where the answer stands.
-pub(super) async fn carry(relay: &Relay, pool: &Pool, call: Call, cut: CancellationToken) {
+/// Whoever drains waits for `working`.
+pub(super) async fn carry(guest: Arc<Guest>, call: Call, working: Arc<Guard>) {
+    let (relay, pool) = (&guest.dispatch.relay, &guest.pool);
     let stop = async {
-        cut.cancelled().await;
+        guest.cut.cancelled().await;
         "its connection has to end"
     };
     let Ended { wish, mut course, failure } = relay.forward(pool, call, stop).await;
     let mut reason = None;
     if let Some(failure) = failure {
-        (course.status, reason) = tell(&wish, failure).await;
+        (course.status, reason) = Box::pin(tell(&wish, failure)).await;
     }
     relay.tell(&wish, &course, reason);
+    drop(working);
 }
 
 /// Tells the consumer how its call failed. The number of the status, if it could be told one, and our own reason for it.
