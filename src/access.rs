@@ -4,6 +4,7 @@
 
 use crate::model::{Identity, Platform, PlatformName, ServiceName, TrustDomain, Version, VersionName};
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub struct Caller {
     /// Whether it operates this broker: it may see all of the catalogue, its use, and decide conflicts. It may not
     /// call what is not visible to it.
     pub is_operator: bool,
+    /// The identity as text: producers are told it with each call.
+    written: Bytes,
     /// The revision of the rules that said so.
     pub(crate) revision: u64,
 }
@@ -149,7 +152,8 @@ impl Policy {
         let rules = self.0.load();
         let platforms = rules.of_domain.get(&identity.trust_domain).cloned().unwrap_or_default();
         let is_operator = rules.operators.contains(&identity);
-        Caller { identity, platforms, is_operator, revision: rules.revision }
+        let written = identity.to_string().into();
+        Caller { identity, platforms, is_operator, written, revision: rules.revision }
     }
 
     /// What the caller of a connection speaks for now: the same, unless the rules have changed since.
@@ -222,6 +226,13 @@ impl Policy {
         let granted: Vec<_> = owner.service_prefixes.iter().map(|prefix| prefix.as_str()).collect();
         let granted = if granted.is_empty() { "none".to_owned() } else { granted.join(", ") };
         Err(Denial::NotGranted { service: service.clone(), platform: platform.clone(), granted })
+    }
+}
+
+impl Caller {
+    /// Its identity as text.
+    pub fn written(&self) -> &Bytes {
+        &self.written
     }
 }
 

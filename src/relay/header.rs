@@ -56,7 +56,7 @@ pub(super) fn edit_request(
     let via = next_via(headers, broker)?;
     strip(headers);
     headers.insert(VIA, via);
-    if let Ok(caller) = HeaderValue::try_from(permit.caller().identity.to_string()) {
+    if let Ok(caller) = HeaderValue::from_maybe_shared(permit.caller().written().clone()) {
         headers.insert(CALLER, caller);
     }
     match left {
@@ -108,6 +108,9 @@ pub(super) fn edit_trailers(trailers: &mut HeaderMap) {
 }
 
 fn next_via(headers: &HeaderMap, broker: &BrokerId) -> Result<HeaderValue, Loop> {
+    if !headers.contains_key(VIA) {
+        return Ok(HeaderValue::from_str(broker.as_str()).unwrap_or_else(|_| unreadable()));
+    }
     let seen: Vec<_> = headers.get_all(VIA).iter().filter_map(|value| value.to_str().ok()).collect();
     let seen = seen.join(", ");
     let hops = || seen.split(',').map(str::trim).filter(|hop| !hop.is_empty());
@@ -118,7 +121,11 @@ fn next_via(headers: &HeaderMap, broker: &BrokerId) -> Result<HeaderValue, Loop>
         return Err(Loop::TooManyHops(cut(&seen)));
     }
     let next = if seen.is_empty() { broker.to_string() } else { format!("{seen}, {broker}") };
-    Ok(HeaderValue::try_from(next).unwrap_or_else(|_| HeaderValue::from_static("unreadable")))
+    Ok(HeaderValue::try_from(next).unwrap_or_else(|_| unreadable()))
+}
+
+fn unreadable() -> HeaderValue {
+    HeaderValue::from_static("unreadable")
 }
 
 fn cut(text: &str) -> String {
@@ -126,12 +133,17 @@ fn cut(text: &str) -> String {
 }
 
 fn strip(headers: &mut HeaderMap) {
-    headers.remove(HOST);
-    remove(headers, |name| is_ours(name) || FORGEABLE.contains(&name.as_str()));
+    remove(headers, |name| is_ours(name) || is_forgeable(name) || *name == HOST);
 }
 
 fn is_ours(name: &HeaderName) -> bool {
     name.as_str().starts_with("portolan-")
+}
+
+fn is_forgeable(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    // Most names of a call end the comparison here.
+    matches!(name.as_bytes().first(), Some(b'f' | b'l' | b's' | b'x')) && FORGEABLE.contains(&name)
 }
 
 fn remove(headers: &mut HeaderMap, which: impl Fn(&HeaderName) -> bool) {
@@ -158,11 +170,20 @@ fn is_traceparent(value: &[u8]) -> bool {
 }
 
 fn new_traceparent() -> HeaderValue {
-    let trace = fastrand::u128(1..);
-    let parent = fastrand::u64(1..);
-    HeaderValue::try_from(format!("00-{trace:032x}-{parent:016x}-00")).unwrap_or_else(|_| {
+    let (trace, parent) = (fastrand::u128(1..).to_be_bytes(), fastrand::u64(1..).to_be_bytes());
+    let mut text = *b"00-00000000000000000000000000000001-0000000000000001-00";
+    write_hex(&trace, &mut text[3..35]);
+    write_hex(&parent, &mut text[36..52]);
+    HeaderValue::from_bytes(&text).unwrap_or_else(|_| {
         HeaderValue::from_static("00-00000000000000000000000000000001-0000000000000001-00")
     })
+}
+
+fn write_hex(bytes: &[u8], into: &mut [u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (byte, pair) in bytes.iter().zip(into.chunks_exact_mut(2)) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,10 @@ pub struct BadIntent {
 impl Intent {
     /// Reads the metadata of a call.
     pub fn read(headers: &HeaderMap) -> Result<Self, BadIntent> {
+        // Most calls ask for nothing: one look at the names instead of four searches.
+        if !headers.keys().any(|name| name.as_str().starts_with("portolan-")) {
+            return Ok(Self::default());
+        }
         Ok(Self {
             platform: value(headers, PLATFORM)?.map(platform).transpose()?,
             range: value(headers, VERSION)?.map(range).transpose()?,
