@@ -4,7 +4,7 @@ use clap::Parser;
 use portolan::cli;
 use std::process::ExitCode;
 
-/// Calls make and drop many small things on the thread that carries them (docs/decisions/allocator.md).
+/// Calls make and drop many small things on the thread that carries them (docs/decisions/data-path.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
