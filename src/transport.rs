@@ -17,6 +17,7 @@ mod gauge;
 mod keepalive;
 mod link;
 mod pacing;
+mod recv;
 pub mod server;
 mod settings;
 mod stream;
@@ -27,9 +28,10 @@ pub use channel::Channel;
 pub use error::Error;
 pub use gauge::Gauge;
 pub use h2::Reason;
+pub use recv::Recv;
 pub use server::{Exchange, Respond};
 pub use settings::Settings;
-pub use stream::{Recv, Send};
+pub use stream::Send;
 
 #[cfg(test)]
 mod tests;
