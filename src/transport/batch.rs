@@ -45,7 +45,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Batch<IO> {
         Self(Arc::new(Mutex::new(Gathering { io, out: Vec::new(), written: 0, broken: None, dry: false })))
     }
 
-    /// Polls what writes here, and writes what it left behind if it has nothing more to do.
+    /// Polls what writes here, and writes what it left behind.
     pub(super) fn poll<T>(
         &self,
         cx: &mut Context<'_>,
@@ -53,9 +53,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Batch<IO> {
     ) -> Poll<T> {
         self.lock().dry = false;
         let polled = poll(cx);
-        if polled.is_pending() {
-            self.lock().settle(cx);
-        }
+        self.lock().settle(cx);
         polled
     }
 
