@@ -9,7 +9,7 @@ use h2::{Reason, SendStream};
 use http::HeaderMap;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 /// As many bytes of a stream may wait in h2 for a window. The first frame goes out with the head: one write instead of
 /// two. And small frames need no asking for room.
