@@ -23,6 +23,7 @@ mod resilience;
 mod rolling;
 mod routing;
 mod status;
+mod telemetry;
 mod typed;
 mod uplink;
 mod usage;
