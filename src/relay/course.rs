@@ -21,7 +21,7 @@ pub struct Course {
     pub target: Option<usize>,
     /// Requests that were sent to producers for it: the first, retries, hedges.
     pub attempts: u32,
-    /// Each of them.
+    /// Each of them, if anybody counts or follows the call.
     pub tries: Tries,
     /// Those that surely reached nobody and were sent again for that.
     pub transparent: u32,
@@ -87,6 +87,9 @@ impl Course {
     /// One more attempt is sent to the target, with these headers. Its place among the tries.
     pub(super) fn sends(&mut self, headers: &mut HeaderMap) -> usize {
         self.attempts += 1;
+        if !self.watch.is_on() {
+            return 0;
+        }
         let span = self.watch.sends(headers);
         self.tries.begin(self.target.unwrap_or(0), span)
     }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -80,6 +81,11 @@ impl Watch {
         }
     }
 
+    /// Whether somebody wants to know each attempt.
+    pub(super) fn is_on(&self) -> bool {
+        self.open.is_some() || self.trace.is_some()
+    }
+
     /// One more attempt is sent with these headers: its producer sees our span as its parent. The span; 0 if the call is
     /// not followed, and the headers stay as they are.
     pub(super) fn sends(&self, headers: &mut HeaderMap) -> u64 {
@@ -106,8 +112,9 @@ impl Relay {
         if meters.is_none() && tracer.is_none() && access_log.is_none() {
             return;
         }
-        let took = course.began.elapsed();
-        let told = Told { wish, course, reason, took, status: course.status.unwrap_or(CANCELLED) };
+        let now = Instant::now();
+        let took = now.saturating_duration_since(course.began);
+        let told = Told { wish, course, reason, now, took, status: course.status.unwrap_or(CANCELLED) };
         if let (Some(meters), Some(open)) = (meters, course.watch.open) {
             told.count(meters, open);
         }
@@ -128,6 +135,7 @@ struct Told<'a> {
     wish: &'a Wish,
     course: &'a Course,
     reason: Option<&'static str>,
+    now: Instant,
     took: Duration,
     status: u8,
 }
@@ -152,7 +160,7 @@ impl Told<'_> {
             Some(duration) => Attempt { status: self.status_of(one), duration, sent: 0, received: 0 },
             None => Attempt {
                 status: self.status,
-                duration: one.began.elapsed(),
+                duration: self.now.saturating_duration_since(one.began),
                 sent: request.bytes,
                 received: response.bytes,
             },
@@ -212,7 +220,7 @@ impl Told<'_> {
         name: &Cow<'static, str>,
         now: SystemTime,
     ) -> Span {
-        let since = one.began.elapsed();
+        let since = self.now.saturating_duration_since(one.began);
         let began = now.checked_sub(since).unwrap_or(now);
         let code = self.status_of(one);
         let mut facts = self.facts(name, code);

@@ -66,7 +66,10 @@ async fn scrape(hub: &Hub) -> BTreeMap<String, f64> {
     let (status, body) = page(hub, "/metrics").await;
     assert_eq!(status, 200);
     let lines = body.lines().filter(|line| !line.starts_with('#'));
-    lines.map(|line| line.rsplit_once(' ').unwrap()).map(|(k, v)| (k.to_owned(), v.parse().unwrap())).collect()
+    lines
+        .map(|line| line.rsplit_once(' ').unwrap())
+        .map(|(k, v)| (k.to_owned(), v.parse().unwrap()))
+        .collect()
 }
 
 /// Asks again until it is so: a call is counted when its task ends, a moment after its consumer has seen the end.

@@ -82,7 +82,9 @@ impl Collector {
     }
 
     async fn serve<IO: AsyncRead + AsyncWrite + Unpin>(self, io: IO) {
-        let Ok(mut connection) = server::Connection::handshake(io, &Settings::default()).await else { return };
+        let Ok(mut connection) = server::Connection::handshake(io, &Settings::default()).await else {
+            return;
+        };
         while let Some(Ok(exchange)) = connection.accept().await {
             lifecycle::spawn("test collector's call", self.clone().answer(exchange));
         }

@@ -48,7 +48,10 @@ async fn every_call_is_a_line_that_says_what_happened_and_no_secret() {
     for (field, value) in expected {
         assert_eq!(call[field], value, "{call}");
     }
-    assert_eq!((&call["request_bytes"], &call["response_messages"], &call["attempts"]), (&10.into(), &1.into(), &1.into()));
+    assert_eq!(
+        (&call["request_bytes"], &call["response_messages"], &call["attempts"]),
+        (&10.into(), &1.into(), &1.into())
+    );
     assert_eq!(call["endpoint"], producer.address.to_string());
     assert_eq!(call["metadata"]["x-request-id"], "a\"},{\t\"status\":\"OK");
     assert_eq!((&refused["status"], &refused["reason"]), (&"UNIMPLEMENTED".into(), &"NO_OWNER".into()));

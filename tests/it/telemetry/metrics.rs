@@ -28,14 +28,49 @@ async fn what_is_scraped_is_what_was_called() {
         (format!("grpc_server_call_started_total{{{OF},grpc_method=\"pay.v1.Ledger/Post\"}}"), 3.0),
         (format!("grpc_server_call_started_total{{{OF},grpc_method=\"other\"}}"), 300.0),
         ("grpc_server_call_started_total{grpc_method=\"other\"}".into(), 2.0),
-        (format!("grpc_server_call_duration_seconds_count{{{OF},grpc_method=\"pay.v1.Ledger/Post\",{ok}}}"), 3.0),
+        (
+            format!(
+                "grpc_server_call_duration_seconds_count{{{OF},grpc_method=\"pay.v1.Ledger/Post\",{ok}}}"
+            ),
+            3.0,
+        ),
         // Three messages of 2,000 bytes, each with its prefix, there and back.
-        (format!("grpc_server_call_rcvd_total_compressed_message_size_bytes_sum{{{OF},grpc_method=\"pay.v1.Ledger/Post\",{ok}}}"), 6015.0),
-        (format!("grpc_server_call_sent_total_compressed_message_size_bytes_sum{{{OF},grpc_method=\"pay.v1.Ledger/Post\",{ok}}}"), 6015.0),
-        (format!("grpc_client_attempt_started_total{{{OF},grpc_method=\"other\",grpc_target=\"portolan:///payments.example/ledger\"}}"), 300.0),
-        (format!("rpc_server_call_duration_seconds_count{{{OF},rpc_system_name=\"grpc\",rpc_method=\"pay.v1.Ledger/Post\",rpc_response_status_code=\"OK\"}}"), 3.0),
-        (format!("rpc_client_call_duration_seconds_count{{{OF},rpc_system_name=\"grpc\",rpc_method=\"_OTHER\",rpc_response_status_code=\"OK\"}}"), 300.0),
-        (format!("portolan_call_messages_total{{{OF},grpc_method=\"pay.v1.Ledger/Post\",direction=\"received\"}}"), 3.0),
+        (
+            format!(
+                "grpc_server_call_rcvd_total_compressed_message_size_bytes_sum{{{OF},grpc_method=\"pay.v1.Ledger/Post\",{ok}}}"
+            ),
+            6015.0,
+        ),
+        (
+            format!(
+                "grpc_server_call_sent_total_compressed_message_size_bytes_sum{{{OF},grpc_method=\"pay.v1.Ledger/Post\",{ok}}}"
+            ),
+            6015.0,
+        ),
+        (
+            format!(
+                "grpc_client_attempt_started_total{{{OF},grpc_method=\"other\",grpc_target=\"portolan:///payments.example/ledger\"}}"
+            ),
+            300.0,
+        ),
+        (
+            format!(
+                "rpc_server_call_duration_seconds_count{{{OF},rpc_system_name=\"grpc\",rpc_method=\"pay.v1.Ledger/Post\",rpc_response_status_code=\"OK\"}}"
+            ),
+            3.0,
+        ),
+        (
+            format!(
+                "rpc_client_call_duration_seconds_count{{{OF},rpc_system_name=\"grpc\",rpc_method=\"_OTHER\",rpc_response_status_code=\"OK\"}}"
+            ),
+            300.0,
+        ),
+        (
+            format!(
+                "portolan_call_messages_total{{{OF},grpc_method=\"pay.v1.Ledger/Post\",direction=\"received\"}}"
+            ),
+            3.0,
+        ),
         (format!("portolan_calls_open{{{OF},grpc_method=\"other\"}}"), 0.0),
         ("portolan_calls_refused_total{reason=\"NO_OWNER\"}".into(), 1.0),
         ("portolan_calls_refused_total{reason=\"MALFORMED_METHOD\"}".into(), 1.0),
@@ -103,7 +138,11 @@ async fn a_draining_broker_is_alive_and_not_ready() {
     };
     soon("the drain", async || get("/readyz").await.contains(" 503 ").then_some(())).await;
     assert!(get("/healthz").await.contains(" 200 "));
-    assert!(get("/metrics").await.contains(&format!("portolan_calls_open{{{OF},grpc_method=\"pay.v1.Ledger/Post\"}} 1\n")));
+    assert!(
+        get("/metrics")
+            .await
+            .contains(&format!("portolan_calls_open{{{OF},grpc_method=\"pay.v1.Ledger/Post\"}} 1\n"))
+    );
     // Taking an answer back: the call ends, and with it the drain.
     send.frame(bytes::Bytes::new(), true).await.unwrap();
     assert!(drain.await.unwrap());

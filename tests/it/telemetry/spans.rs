@@ -76,8 +76,7 @@ async fn a_ratio_follows_calls_by_itself_and_names_no_invented_method() {
     let (collector, address) = Collector::plain().await;
     // Unavailable once: the same spans are sent again.
     collector.refuse_next(14);
-    let more =
-        format!("[tracing]\ncollector = \"http://{address}\"\nratio = 1.0\nfollow_callers = false\n");
+    let more = format!("[tracing]\ncollector = \"http://{address}\"\nratio = 1.0\nfollow_callers = false\n");
     let hub = hub(&world, &producer, &more).await;
     let consumer = Consumer::connect(&world.data, "/app", &hub).await;
     consumer.unary("/pay.v1.Ledger/Invented", &[("traceparent", &parent("00"))], b"").await.unwrap();
