@@ -303,7 +303,7 @@ mod tests {
         bad.platform = "Payments.example.".into();
         bad.producer = "l\u{435}dger".into();
         bad.endpoints.push(catalog::Endpoint {
-            address: "unix:/run/x".into(),
+            address: "unix:run/x".into(),
             weight: 1001,
             ..Default::default()
         });

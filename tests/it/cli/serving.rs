@@ -50,7 +50,7 @@ impl Service<Request<RecvBody>> for Talk {
 async fn serve(world: &World) -> (Child, SocketAddr) {
     let files = world.hub.files("/broker");
     let mut text = format!(
-        "id = \"hub-1\"\nlisten = \"127.0.0.1:0\"\nworkers = 1\n[tls]\ncertificate = {:?}\nkey = {:?}\n\
+        "id = \"hub-1\"\nlisten = \"127.0.0.1:0\"\nworkers = 1\n[admin]\nlisten = []\n[tls]\ncertificate = {:?}\nkey = {:?}\n\
          [endpoints]\nallow = [\"127.0.0.0/8\"]\n[log]\nformat = \"json\"\n",
         files.certificate, files.key
     );
