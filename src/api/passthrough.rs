@@ -4,7 +4,7 @@ use super::dispatch::Guest;
 use super::fault::Fault;
 use crate::lifecycle::Guard;
 use crate::relay::{self, Answer, Call, Ended, Failure, Wish};
-use crate::transport::{self, send_body};
+use crate::transport::send_body;
 use http::{HeaderMap, Response};
 use std::sync::Arc;
 use tonic::Status;
@@ -31,8 +31,7 @@ pub(super) async fn carry(guest: Arc<Guest>, call: Call, working: Arc<Guard>) {
 async fn tell(wish: &Wish, failure: Failure) -> (Option<u8>, Option<&'static str>) {
     let service = &wish.service;
     tracing::debug!(service, error = %failure.error, "a call failed");
-    let is_gone = |error: &transport::Error| !matches!(error, transport::Error::OverShare { .. });
-    if matches!(&failure.error, relay::Error::Consumer(error) if is_gone(error)) {
+    if matches!(failure.error, relay::Error::Consumer(_)) {
         // Dropping the answer is all that a consumer who has gone can be told.
         return (None, None);
     }

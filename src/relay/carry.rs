@@ -113,7 +113,7 @@ impl<'a> Upward<'a> {
             let end = self.from.is_end();
             self.owed = data.len();
             lock(replay).push(&data, end);
-            to.frame(data, end).await.map_err(Error::Producer)?;
+            to.frame(data, end).await.map_err(Error::at_producer)?;
             self.settle();
             if end {
                 return Ok(());
@@ -137,7 +137,7 @@ impl<'a> Upward<'a> {
     async fn send_again(&mut self, to: &mut Send, replay: &Mutex<Replay>) -> Result<bool, Error> {
         for place in 0.. {
             let Some((data, end)) = lock(replay).frame(place) else { break };
-            to.frame(data, end).await.map_err(Error::Producer)?;
+            to.frame(data, end).await.map_err(Error::at_producer)?;
             if end {
                 self.settle();
                 return Ok(true);
@@ -199,7 +199,7 @@ async fn move_frames(from: &mut Recv, to: &mut Send, meter: &mut Meter) -> Resul
         let data = data.map_err(Error::Producer)?;
         meter.feed(&data)?;
         let length = data.len();
-        to.frame(data, false).await.map_err(Error::Consumer)?;
+        to.frame(data, false).await.map_err(Error::at_consumer)?;
         from.release(length);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::director::Refusal;
 use super::{Answer, BadAnswer, Loop, Oversize};
-use crate::model::PlatformName;
+use crate::model::{PlatformName, TrustDomain};
 use crate::{transport, uplink};
 use http::HeaderMap;
 use jiff::Timestamp;
@@ -49,12 +49,39 @@ pub enum Error {
     /// A message is over the limit.
     #[error("a message of {} bytes is over the limit of {}", .0.length, .0.limit)]
     Oversize(Oversize),
+    /// The broker holds as many bytes as it may, and more than an equal share of them for this consumer's trust domain.
+    #[error("the calls of {tenant} hold more than their share of {limit} bytes")]
+    OverShare {
+        /// Whose.
+        tenant: TrustDomain,
+        /// Bytes that all calls may hold.
+        limit: usize,
+    },
     /// The consumer's deadline passed.
     #[error("the deadline of the call passed")]
     DeadlineExceeded,
     /// The broker stopped the call, and why.
     #[error("the call was stopped: {0}")]
     Stopped(&'static str),
+}
+
+impl Error {
+    /// What ended the way to the producer.
+    pub(super) fn at_producer(error: transport::Error) -> Self {
+        Self::over_share(error).unwrap_or_else(Error::Producer)
+    }
+
+    /// What ended the way back to the consumer.
+    pub(super) fn at_consumer(error: transport::Error) -> Self {
+        Self::over_share(error).unwrap_or_else(Error::Consumer)
+    }
+
+    fn over_share(error: transport::Error) -> Result<Self, transport::Error> {
+        match error {
+            transport::Error::OverShare { tenant, limit } => Ok(Error::OverShare { tenant, limit }),
+            error => Err(error),
+        }
+    }
 }
 
 impl From<Oversize> for Error {

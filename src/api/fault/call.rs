@@ -28,10 +28,7 @@ impl From<Error> for Fault {
                     .with("endpoints", endpoints.join(", "))
                     .with("since", since.to_string())
             }
-            Error::Producer(transport::Error::OverShare { tenant, limit })
-            | Error::Consumer(transport::Error::OverShare { tenant, limit }) => {
-                Fault::over_share(&tenant, limit)
-            }
+            Error::OverShare { tenant, limit } => Fault::over_share(&tenant, limit),
             Error::Producer(cause) => ended(&cause),
             Error::Consumer(_) => Fault::new(Code::Cancelled, "CONSUMER_GONE", message),
             Error::BadAnswer(answer) => bad_answer(&answer, message),

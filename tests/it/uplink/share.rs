@@ -163,3 +163,29 @@ async fn whoever_holds_more_than_its_share_is_told_so_and_others_are_served() {
     send.frame(frame(b"again"), true).await.unwrap();
     assert_eq!(read(response).await.unwrap().status(), 0);
 }
+
+#[tokio::test]
+async fn an_upload_over_the_share_is_told_so_too() {
+    let world = World::new();
+    let (producer, hub) =
+        stage(&world, "[limits]\nbuffered_bytes = \"2MiB\"\nstream_window = \"256KiB\"").await;
+    let greedy = Consumer::connect(&world.data, "/greedy", &hub).await;
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        let (response, mut send) = greedy.open("/pay.v1.Ledger/Sink", &[]);
+        let sending = lifecycle::spawn("test upload", async move {
+            while send.frame(frame(&[7; 16 << 10]), false).await.is_ok() {}
+        });
+        open.push((response, sending));
+    }
+    let mut refused = 0;
+    for (response, sending) in open {
+        if let Ok(reply) = tokio::time::timeout(Duration::from_millis(500), read(response)).await {
+            assert_eq!(reply.unwrap().reason(), "OVER_SHARE");
+            refused += 1;
+        }
+        sending.abort();
+    }
+    assert!((12..=16).contains(&refused), "{refused} of 20, where about 7 have room");
+    assert!(producer.calls() <= 20, "none is sent again");
+}
