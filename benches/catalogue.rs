@@ -7,7 +7,8 @@ use portolan::access::{Caller, Policy};
 use portolan::catalog::{Change, Snapshot};
 use portolan::model::Identity;
 use portolan::relay::Intent;
-use portolan::relay::director::{Ask, Look, choose};
+use portolan::relay::director::{Ask, Look, Rosters, choose};
+use portolan::uplink::{Balance, Peers};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +23,12 @@ fn main() {
     let policy = Policy::new(world::platforms());
     let calls = calls(&policy);
 
+    let mut rosters = Rosters::new(Peers::default().desk());
+
     let mut criterion = Criterion::default().configure_from_args().measurement_time(Duration::from_secs(5));
     let mut turn = calls.iter().cycle();
     criterion.bench_function("route lookup", |b| {
-        b.iter(|| turn.next().map(|call| look_up(&reader.load(), &policy, call)));
+        b.iter(|| turn.next().map(|call| look_up(&reader.load(), &policy, &mut rosters, call)));
     });
     criterion.bench_function("register one more producer", |b| {
         b.iter_batched(one_more, |change| black_box(snapshot.apply(change)), BatchSize::SmallInput);
@@ -33,7 +36,7 @@ fn main() {
     criterion.final_summary();
 
     percentiles("route lookup", calls.iter().cycle().take(1_000_000), |call| {
-        look_up(&reader.load(), &policy, call);
+        look_up(&reader.load(), &policy, &mut rosters, call);
     });
     let mut writer = writer;
     percentiles("register and publish", (0..2_000).map(|_| one_more()), |change| {
@@ -43,6 +46,10 @@ fn main() {
 
 /// What most calls ask of the route.
 static ANYWHERE: Intent = Intent { platform: None, range: None, max_staleness: None, explain: false };
+
+/// The rules of a broker that is told nothing of it.
+static BALANCE: Balance =
+    Balance { decay: Duration::from_secs(10), slow_start: Duration::from_secs(10), overprovisioning: 140 };
 
 struct Call {
     caller: Arc<Caller>,
@@ -62,7 +69,7 @@ fn calls(policy: &Policy) -> Vec<Call> {
     (0..100_000).map(call).collect()
 }
 
-fn look_up(snapshot: &Snapshot, policy: &Policy, call: &Call) {
+fn look_up(snapshot: &Snapshot, policy: &Policy, rosters: &mut Rosters, call: &Call) {
     let ask = Ask {
         snapshot,
         policy,
@@ -72,8 +79,12 @@ fn look_up(snapshot: &Snapshot, policy: &Policy, call: &Call) {
         locality: "eu-central/a",
         now: jiff::Timestamp::UNIX_EPOCH,
         draw: fastrand::u64(..),
+        metadata: None,
+        rules: &BALANCE,
+        tick: 1,
+        seen: 1,
     };
-    let route = choose(&ask, |_, _| Look::UNSEEN);
+    let route = choose(&ask, |_, _| Look::UNSEEN, Some(rosters));
     assert!(black_box(route).is_ok());
 }
 

@@ -30,7 +30,7 @@ use crate::status::{Board, Prober};
 use crate::store::{self, Store};
 use crate::telemetry::{Process, Telemetry};
 use crate::transport::{Budget, Use};
-use crate::uplink::{self, Desk, Observer, Peers, Pool, Rules};
+use crate::uplink::{self, Desk, Observer, Peers, Pool};
 use crate::{catalog, usage, wire};
 use config::Config;
 use gather::Sources;
@@ -127,7 +127,9 @@ impl Broker {
         };
         let registrar = federation::start(ground, settings::registrations(&config, &addresses))?;
         let certificates = settings::certificates(&config, &trust, &credentials);
-        let known = Known { policy, catalog, own, described, registrar, usage: calls, certificates };
+        let peers = Peers::new(settings::peers(&config));
+        peers.start(&shutdown);
+        let known = Known { policy, catalog, own, described, registrar, usage: calls, certificates, peers };
 
         if let Some(root) = config.manifests.clone() {
             manifests::follow(root, known.registrar.clone(), &shutdown);
@@ -148,9 +150,8 @@ impl Broker {
             budget: reach.outbound.budget.clone(),
         };
         let watchers = opened.start(&config, sources, (&reach.trust, &reach.credentials), &shutdown);
-        let peers = Peers::new(Rules::default());
         let start = |(index, sockets)| {
-            let pool = Arc::new(reach.pool_at(peers.desk()));
+            let pool = Arc::new(reach.pool_at(known.peers.desk()));
             worker::start(index, sockets, listener.clone(), pool, shutdown.clone()).map_err(Error::Worker)
         };
         let workers = sockets.into_iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
@@ -220,6 +221,7 @@ struct Known {
     registrar: Registrar,
     usage: usage::Reader,
     certificates: report::Certificates,
+    peers: Peers,
 }
 
 /// How producers are reached.
@@ -254,6 +256,7 @@ fn edge(
         catalog: known.catalog.clone(),
         policy: known.policy.clone(),
         observations,
+        peers: known.peers.clone(),
         usage,
         broker: config.id.clone(),
         locality: settings::locality(config),
@@ -286,7 +289,8 @@ fn probe(config: &Config, known: &Known, reach: &Reach, observer: Observer, shut
     let pool = reach.pool(settings.uplink(reach.outbound.clone()));
     // Only a key in the prober's own pool; the certificate is what producers see.
     let tenant = TrustDomain::from(&config.id);
-    Prober { catalog: known.catalog.clone(), observer, pool, tenant, settings }.start(shutdown)
+    let (catalog, peers) = (known.catalog.clone(), known.peers.clone());
+    Prober { catalog, observer, pool, peers, tenant, settings }.start(shutdown)
 }
 
 /// The sockets of each worker: one for each address.

@@ -17,6 +17,7 @@ mod header;
 mod intent;
 mod meter;
 pub mod replay;
+mod route;
 mod story;
 mod tries;
 mod watch;

@@ -5,7 +5,10 @@
 //! Flow: endpoint → [`Pool::connection`] (one dial for all who wait) → lent while it has room → retired.
 
 pub mod collector;
+mod breaker;
+mod cohort;
 mod dial;
+mod ejection;
 mod error;
 mod ewma;
 pub mod health;
@@ -14,6 +17,8 @@ mod meter;
 mod names;
 mod observations;
 pub mod orca;
+mod outlier;
+mod peer;
 mod peers;
 mod pool;
 pub mod reflection;
@@ -22,12 +27,16 @@ mod settings;
 mod slot;
 mod socket;
 mod turn;
+mod waits;
 
-pub use error::Error;
+pub use cohort::Cohort;
+pub use ejection::{Cause, Ejection};
+pub use error::{Busy, Error};
 pub use lend::Lent;
 pub use meter::{Meter, Tally};
 pub use observations::{Look, Observation, Observations, Observer, Seen};
-pub use peers::{Desk, Peer, Peers};
+pub use peer::Peer;
+pub use peers::{Desk, Ejections, Peers};
 pub use pool::Pool;
 pub use rules::{Balance, Breaker, Outliers, Rules};
 pub use settings::Settings;

@@ -4,6 +4,7 @@
 //! Never: what a setting does.
 //! Flow: text → tree of placed values → environment over it → fields read and judged → [`Config`], or all [`Faults`].
 
+mod balance;
 mod capability;
 mod fault;
 mod network;
@@ -17,6 +18,8 @@ mod trust;
 mod tuning;
 mod unit;
 
+pub(in crate::broker) use balance::rules;
+pub use balance::{Balance, Breaker, Outliers};
 pub use capability::Capability;
 pub use fault::{Fault, Faults, Place};
 pub use network::{Dns, Endpoints};
@@ -84,6 +87,15 @@ pub struct Config {
     /// How producers are probed.
     #[schemars(default)]
     pub health: Health,
+    /// How calls are shared among the endpoints that serve a version.
+    #[schemars(default)]
+    pub balance: Balance,
+    /// When an endpoint is left out for a time.
+    #[schemars(default)]
+    pub outliers: Outliers,
+    /// How much one endpoint carries, all workers together.
+    #[schemars(default)]
+    pub breaker: Breaker,
     /// Which addresses may be registered.
     #[schemars(default)]
     pub endpoints: Endpoints,
@@ -192,6 +204,9 @@ fn read(root: &Table<'_>) -> Option<Config> {
     let health = root.section("health", tuning::health);
     let endpoints = root.section("endpoints", network::endpoints);
     let dns = root.section("dns", network::dns);
+    let balance = root.section("balance", balance::balance);
+    let outliers = root.section("outliers", balance::outliers);
+    let breaker = root.section("breaker", balance::breaker);
     let log = root.section("log", tuning::log);
     let admin = root.section("admin", telemetry::admin);
     let metrics = root.section("metrics", |table| telemetry::metrics(table, &domains));
@@ -214,6 +229,9 @@ fn read(root: &Table<'_>) -> Option<Config> {
         timeouts: timeouts?,
         drain: drain?,
         health: health?,
+        balance: balance?,
+        outliers: outliers?,
+        breaker: breaker?,
         endpoints: endpoints?,
         dns: dns?,
         log: log?,

@@ -78,6 +78,11 @@ pub(super) fn outbound(config: &Config, own: &[SocketAddr]) -> uplink::Settings 
     }
 }
 
+/// How endpoints are treated for what calls show of them.
+pub(super) fn peers(config: &Config) -> uplink::Rules {
+    config::rules(&config.balance, &config.outliers, &config.breaker)
+}
+
 /// What a registration may ask for; `own` is where the broker listens.
 pub(super) fn registrations(config: &Config, own: &[SocketAddr]) -> federation::Settings {
     let leases = &config.leases;

@@ -137,7 +137,7 @@ fn of_version(version: &Version) -> usize {
     let facts = &version.facts;
     let schema = version.parameter_schema.as_ref().map_or(0, |schema| schema.len());
     let words = [&version.description, &version.owner, &version.contact];
-    let more = [&facts.on_call, &facts.support_tier, &facts.cost_unit];
+    let more = [&facts.on_call, &facts.support_tier, &facts.cost_unit, &facts.sticky_key];
     let texts = words.into_iter().chain(more).map(String::len).sum::<usize>();
     let services = version.services.iter().map(|service| text(service.as_str()));
     let seen_by = version.visibility.platforms.iter().map(|name| text(name.as_str()));

@@ -29,12 +29,26 @@ pub(super) fn judge(case: &mut Case<'_>, path: &str, offer: &Offer) {
             case.text(&at(&format!("obligations[{i}]")), obligation, LINE);
         }
     }
+    let sticky_key = facts.sticky_key.as_str();
+    if !sticky_key.is_empty() && !is_metadata_key(sticky_key) {
+        let message = format!(
+            "it is no metadata key: 1 to {KEY} lower-case letters, digits, dots, dashes or underscores, and none of gRPC's or Portolan's"
+        );
+        case.refuse(&at("sticky_key"), "INVALID_METADATA_KEY", message);
+    }
     needs(case, &at("depends_on"), &facts.depends_on, &own);
     needs(case, &at("prerequisites"), &facts.prerequisites, &own);
     if offer.traffic_weight.is_some_and(|weight| !(1..=1000).contains(&weight)) {
         case.refuse(&at("traffic_weight"), "OUT_OF_RANGE", "a weight is 1 to 1000");
     }
     ending(case, path, offer, &own);
+}
+
+/// Whether a caller may send such a key (gRPC over HTTP/2, "Custom-Metadata").
+fn is_metadata_key(key: &str) -> bool {
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
+    let taken = ["grpc-", "portolan-"].iter().any(|prefix| key.starts_with(prefix));
+    key.len() <= KEY && key.bytes().all(good) && !taken
 }
 
 /// Judges labels by which people find it.

@@ -140,6 +140,7 @@ fn version(spec: &VersionSpec, folder: &str, named: &mut Vec<(PathBuf, Vec<u8>)>
         .text("on_call", &facts.on_call)
         .text("support_tier", &facts.support_tier)
         .text("cost_unit", &facts.cost_unit)
+        .text("sticky_key", &facts.sticky_key)
         .maybe("stage", known(&STAGES, offer.stage))
         .maybe("deprecation_time", offer.deprecation_time.map(|time| time.to_string()))
         .maybe("sunset_time", offer.sunset_time.map(|time| time.to_string()))

@@ -171,6 +171,7 @@ fn facts(spec: &Table<'_>) -> Option<Facts> {
     let on_call = spec.text("on_call");
     let support_tier = spec.text("support_tier");
     let cost_unit = spec.text("cost_unit");
+    let sticky_key = spec.text("sticky_key");
     let obligations = spec.maybe("obligations", |field| field.list(|item| item.text().map(str::to_owned)));
     Some(Facts {
         labels: labels?.unwrap_or_default(),
@@ -181,6 +182,7 @@ fn facts(spec: &Table<'_>) -> Option<Facts> {
         on_call: on_call?,
         support_tier: support_tier?,
         cost_unit: cost_unit?,
+        sticky_key: sticky_key?,
         obligations: obligations?.unwrap_or_default(),
     })
 }

@@ -25,6 +25,8 @@ pub struct Facts {
     pub support_tier: String,
     /// What is counted for its cost. May be empty.
     pub cost_unit: String,
+    /// The metadata key whose value keeps calls with one endpoint (consistent hashing). Empty: calls are balanced freely.
+    pub sticky_key: String,
     /// What its consumers must observe: names of policies, or URLs.
     pub obligations: Vec<String>,
 }

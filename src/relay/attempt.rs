@@ -8,8 +8,8 @@ use super::replay::Replay;
 use super::story::Story;
 use super::{Error, Relay, header};
 use crate::model::Endpoint;
-use crate::transport::{self, Reason, Recv, client};
-use crate::uplink::{self, Pool};
+use crate::transport::{self, Reason, Recv};
+use crate::uplink::{self, Busy, Lent, Pool, Turn, Verdict};
 use futures::FutureExt;
 use http::uri::{Authority, Parts, Scheme};
 use http::{Request, Uri, request};
@@ -21,6 +21,8 @@ use tokio::time::Instant;
 
 /// How many endpoints one attempt asks for a connection.
 const DIALS: usize = 3;
+/// The number of a `grpc-status` by which a producer, or a proxy before it, says that it cannot serve now.
+const UNAVAILABLE: u8 = 14;
 /// How often a call is sent again because it surely reached nobody.
 const TRANSPARENT: u32 = 5;
 
@@ -56,7 +58,8 @@ impl<'a> Attempts<'a> {
         let mut upward = Upward::new(from, &mut meters.up);
         let (mut first, mut failed) = (Some(head), None);
         loop {
-            let (connection, target) = self.lend(failed.take()).await?;
+            let (Lent { connection, mut turn }, target) = self.lend(failed.take()).await?;
+            turn.until(self.deadline);
             let mut head = match first.take() {
                 Some(head) => head,
                 None => self.head_again(&replay)?,
@@ -70,12 +73,18 @@ impl<'a> Attempts<'a> {
                     let mut upward = pin!(upward.send(up, &replay).fuse());
                     match beside(carry::head(response, self.answer), upward.as_mut()).await {
                         Ok(response) => {
+                            turn.answered();
                             lock(&replay).release();
                             self.course.head = Some(self.course.began.elapsed());
                             let Self { answer, story, course, .. } = self;
                             let (meter, load) = (&mut meters.down, &mut course.load);
                             let way = Downward { permit, meter, answer, story, load };
-                            let status = beside(way.pass(response), upward).await?;
+                            let outcome = beside(way.pass(response), upward).await;
+                            if let Some(load) = &course.load {
+                                turn.load(load);
+                            }
+                            judge(turn, &outcome);
+                            let status = outcome?;
                             counted.end(status == 0);
                             return Ok(status);
                         }
@@ -84,6 +93,9 @@ impl<'a> Attempts<'a> {
                     }
                 }
             };
+            if let Some(verdict) = verdict(&error) {
+                turn.end(verdict);
+            }
             if !self.goes_again(&error) || !lock(&replay).is_kept() {
                 return Err(Error::Producer(error));
             }
@@ -118,10 +130,7 @@ impl<'a> Attempts<'a> {
 
     /// Lends a connection to the next endpoint that has one; another is tried only while nothing was sent. Without any
     /// the call ends as the attempt before did, if there was one.
-    async fn lend(
-        &mut self,
-        failed: Option<transport::Error>,
-    ) -> Result<(client::Connection, &'a Target), Error> {
+    async fn lend(&mut self, failed: Option<transport::Error>) -> Result<(Lent, &'a Target), Error> {
         let Route { targets, permit, .. } = self.route;
         let tenant = &permit.caller().identity.trust_domain;
         let mut tried = Vec::new();
@@ -134,18 +143,25 @@ impl<'a> Attempts<'a> {
                 // First: a call that is gone already must not reach the producer, where many early resets end a
                 // connection.
                 gone = self.answer.closed() => return Err(Error::Consumer(gone)),
-                lent = self.pool.connection(&target.producer, target.endpoint(), tenant) => lent,
+                lent = self.pool.lend(&target.producer, target.endpoint(), tenant) => lent,
             };
             match lent {
-                Ok(connection) => {
+                Ok(lent) => {
                     self.course.target = Some(at);
                     if let Some(story) = &mut self.story {
                         story.tried(&tried);
                         story.connected(self.route, target);
                     }
-                    return Ok((connection, target));
+                    return Ok((lent, target));
                 }
-                Err(error) => tried.push(error),
+                Err(error) => {
+                    // Where this one had to be waited for the others are no better: a call waits once.
+                    let has_waited = matches!(error, uplink::Error::Busy { busy: Busy::Late(_), .. });
+                    tried.push(error);
+                    if has_waited {
+                        break;
+                    }
+                }
             }
         }
         if let Some(story) = &mut self.story {
@@ -163,6 +179,32 @@ impl<'a> Attempts<'a> {
         let since = tried.iter().filter_map(uplink::Error::since).chain(probed).min();
         let platform = self.route.permit.version().name.platform.clone();
         Error::NoConnection { platform, tried, since: since.unwrap_or_else(Timestamp::now) }
+    }
+}
+
+/// Tells the endpoint's counters how an attempt ended whose answer had begun.
+fn judge(turn: Turn, outcome: &Result<u8, Error>) {
+    match outcome {
+        Ok(UNAVAILABLE) => turn.end(Verdict::Unavailable),
+        Ok(_) => turn.end(Verdict::Answered),
+        Err(Error::BadAnswer(_)) => turn.end(Verdict::Lost),
+        Err(Error::Producer(error)) => {
+            if let Some(verdict) = verdict(error) {
+                turn.end(verdict);
+            }
+        }
+        // The consumer's matter, or ours.
+        Err(_) => {}
+    }
+}
+
+/// What an error tells of the endpoint; nothing if the connection ended as connections may, or it is our own limit.
+fn verdict(error: &transport::Error) -> Option<Verdict> {
+    match error {
+        transport::Error::GoAway { reason: Reason::NO_ERROR, .. }
+        | transport::Error::AtCapacity { .. }
+        | transport::Error::Malformed(_) => None,
+        _ => Some(Verdict::Lost),
     }
 }
 

@@ -3,21 +3,21 @@
 use super::attempt::{Attempts, Meters};
 use super::carry::Answer;
 use super::course::{Course, Side};
-use super::director::{self, Ask, BELIEVED, Explanation, Look, Refusal, Route, Standing};
+use super::director::Route;
 use super::meter::Meter;
 use super::replay;
-use super::story::{self, Story};
+use super::route::Question;
+use super::story::Story;
 use super::watch::Watch;
 use super::{Error, Failure, Intent, deadline};
 use crate::access::{Caller, Policy};
-use crate::catalog::{self, Snapshot};
-use crate::model::{BrokerId, Endpoint, Producer, State};
+use crate::catalog;
+use crate::model::BrokerId;
 use crate::telemetry::Telemetry;
 use crate::transport::{Exchange, Recv};
-use crate::uplink::{self, Pool};
+use crate::uplink::{self, Peers, Pool};
 use crate::usage::Recorder;
 use http::{HeaderMap, Request};
-use jiff::Timestamp;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -31,6 +31,8 @@ pub struct Relay {
     pub policy: Arc<Policy>,
     /// What the prober saw.
     pub observations: uplink::Observations,
+    /// What calls showed of endpoints.
+    pub peers: Peers,
     /// Where calls are counted.
     pub usage: Recorder,
     /// Our own id, for the loop guard.
@@ -92,7 +94,13 @@ impl Relay {
             story: Story::begin(&wish.intent, &self.broker),
             meters: Meters { up: Meter::new(self.message_bytes), down: Meter::new(self.message_bytes) },
         };
-        let route = self.route(&wish, journey.story.as_deref_mut());
+        let question = Question {
+            caller: &wish.caller,
+            service: &wish.service,
+            intent: &wish.intent,
+            metadata: Some(exchange.request.headers()),
+        };
+        let route = self.route(pool, question, journey.story.as_deref_mut());
         let version = route.as_ref().ok().map(|route| route.permit.version());
         journey.course.watch = Watch::begin(&self.telemetry, &wish, version, exchange.request.headers());
         let outcome = match route {
@@ -104,53 +112,6 @@ impl Relay {
             Err(refusal) => Err(refusal.into()),
         };
         journey.end(wish, outcome)
-    }
-
-    /// Where a call goes now; it is told to those who asked.
-    fn route(&self, wish: &Wish, story: Option<&mut Story>) -> Result<Route, Refusal> {
-        let snapshot = self.catalog.load();
-        let ask = self.ask(&snapshot, &wish.caller, &wish.service, &wish.intent);
-        let seen = self.observations.load();
-        let look = |producer: &Producer, endpoint: &Endpoint| look(&seen, producer, endpoint, &ask);
-        let Some(story) = story else { return director::choose(&ask, look) };
-        let (route, told) = director::explain(&ask, look, story::CANDIDATES);
-        story.decided(&told, route.as_ref());
-        route
-    }
-
-    /// Why a call would not be carried now; `None` if it would.
-    pub fn refusal(&self, caller: &Arc<Caller>, service: &str, intent: &Intent) -> Option<Refusal> {
-        let snapshot = self.catalog.load();
-        let ask = self.ask(&snapshot, caller, service, intent);
-        let seen = self.observations.load();
-        director::choose(&ask, |producer, endpoint| look(&seen, producer, endpoint, &ask)).err()
-    }
-
-    /// Where a call would go now, and why; at most `limit` candidates are told.
-    pub fn explain(&self, caller: &Arc<Caller>, service: &str, intent: &Intent, limit: usize) -> Explanation {
-        let snapshot = self.catalog.load();
-        let ask = self.ask(&snapshot, caller, service, intent);
-        let seen = self.observations.load();
-        director::explain(&ask, |producer, endpoint| look(&seen, producer, endpoint, &ask), limit).1
-    }
-
-    fn ask<'a>(
-        &'a self,
-        snapshot: &'a Snapshot,
-        caller: &'a Arc<Caller>,
-        service: &'a str,
-        intent: &'a Intent,
-    ) -> Ask<'a> {
-        Ask {
-            snapshot,
-            policy: &self.policy,
-            caller,
-            service,
-            intent,
-            locality: &self.locality,
-            now: Timestamp::now(),
-            draw: fastrand::u64(..),
-        }
     }
 }
 
@@ -206,17 +167,4 @@ impl Journey {
         };
         Ended { wish, course, failure }
     }
-}
-
-fn look(seen: &uplink::Seen, producer: &Producer, endpoint: &Endpoint, ask: &Ask<'_>) -> Look {
-    let Some(seen) = seen.get(&producer.name, &endpoint.address) else { return Look::UNSEEN };
-    // One that is silent answered until it fell silent, give or take a probe.
-    let answered = Some(if seen.is_reachable { seen.observed } else { seen.since });
-    // What nobody has confirmed for long is no reason to keep calls away: the call itself will tell.
-    let standing = match ask.now.duration_since(seen.observed) < BELIEVED {
-        true if !seen.is_reachable => Standing::Unreachable { why: seen.message.clone(), since: seen.since },
-        true if seen.of(ask.service) == State::NotServing => Standing::NotServing { since: seen.since },
-        _ => Standing::Up,
-    };
-    Look { standing, answered }
 }

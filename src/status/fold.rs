@@ -7,6 +7,7 @@
 //! | never                         | UNKNOWN              | `NOT_OBSERVED`      |
 //! | longer ago than is believed   | UNKNOWN              | `OBSERVATION_STALE` |
 //! | else                          | what it saw          | the look's own      |
+//! | SERVING, and calls leave it out for a time | DEGRADED | `EJECTED`          |
 //!
 //! A producer, by its record and the fold of its endpoints (see `rule`):
 //!
@@ -240,6 +241,13 @@ impl Walk<'_> {
                 State::Serving => ("SERVING", "it says so".to_owned()),
                 _ => ("SERVICE_NOT_SERVING", format!("it says that {worst} does not serve")),
             };
+        }
+        let mut since = since;
+        if state == State::Serving
+            && let Some(ejection) = self.seen.ejection(producer, endpoint)
+        {
+            (state, reason, message) = (State::Degraded, "EJECTED", ejection.to_string());
+            since = ejection.since;
         }
         Condition { state, reason, message, since, observed, freshness: Freshness::Live }
     }

@@ -5,7 +5,7 @@ use super::clock::Clock;
 use super::prober::Settings;
 use super::{Federation, fold};
 use crate::catalog::Reader;
-use crate::uplink::Observations;
+use crate::uplink::{Observations, Peers};
 use jiff::SignedDuration;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,7 @@ const TICK: Duration = Duration::from_secs(1);
 pub(super) struct Folding {
     pub(super) catalog: Reader,
     pub(super) observations: Observations,
+    pub(super) peers: Peers,
     /// Rises when a look saw something new.
     pub(super) changed: watch::Receiver<u64>,
     pub(super) settings: Settings,
@@ -52,7 +53,8 @@ impl Folding {
 
     /// Folds beside the tasks of this runtime: a large catalogue takes long enough to delay them.
     async fn fold(&self, previous: Arc<Federation>) -> Option<Federation> {
-        let (catalog, seen) = (self.catalog.snapshot(), self.observations.load().clone());
+        let (catalog, seen) =
+            (self.catalog.snapshot(), self.observations.load().beside(self.peers.ejections()));
         let (settings, now) = (self.settings, self.clock.now());
         let work = move || {
             let producers = catalog.platforms().flat_map(|entry| entry.producers.values());

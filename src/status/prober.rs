@@ -9,7 +9,7 @@ use crate::model::{
     Address, Endpoint, Freshness, PlatformName, Producer, ProducerName, ServiceName, Stage, TrustDomain,
     Validity,
 };
-use crate::uplink::{self, Look, Observer, Pool, health};
+use crate::uplink::{self, Look, Observer, Peers, Pool, health};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,8 @@ pub struct Prober {
     pub observer: Observer,
     /// Connections for probing alone, so that a probe neither waits for calls nor keeps their connections alive.
     pub pool: Pool,
+    /// What calls show of endpoints: who is left out is told in the status.
+    pub peers: Peers,
     /// In whose name the connections are made: the broker's own.
     pub tenant: TrustDomain,
     /// How often, how long, how many.
@@ -98,6 +100,7 @@ impl Prober {
         let folding = folding::Folding {
             catalog: self.catalog.clone(),
             observations: self.observer.reader(),
+            peers: self.peers.clone(),
             changed,
             settings: self.settings,
             clock,
@@ -109,7 +112,7 @@ impl Prober {
 
     async fn run(self, changes: watch::Sender<u64>, clock: Clock) {
         let (report, mut reports) = mpsc::channel(QUEUE);
-        let Self { catalog, mut observer, pool, tenant, settings } = self;
+        let Self { catalog, mut observer, pool, tenant, settings, .. } = self;
         let (pause, _) = watch::channel(settings.interval);
         let slots = Arc::new(Semaphore::new(settings.concurrency.max(1)));
         let probe =

@@ -82,6 +82,14 @@ pub enum Error {
         /// How the last one failed.
         last: Box<Error>,
     },
+    /// The endpoint carries as much as it may.
+    #[error("{address}: {busy}")]
+    Busy {
+        /// The endpoint.
+        address: Address,
+        /// Which limit was met.
+        busy: Busy,
+    },
     /// All connections that this tenant may have to the endpoint are full.
     #[error("{address}: all {connections} connections are full")]
     AtCapacity {
@@ -90,6 +98,23 @@ pub enum Error {
         /// How many there are.
         connections: usize,
     },
+}
+
+/// Which limit of an endpoint was met. Nothing was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Busy {
+    /// No place became free in time.
+    #[error("no place became free within {0:?}")]
+    Late(Duration),
+    /// As many calls wait for a place as may.
+    #[error("{0} calls wait for a place already")]
+    Queue(usize),
+    /// As many repeated calls are under way as may.
+    #[error("{0} repeated calls are under way already")]
+    Retries(usize),
+    /// As many connections stand as may.
+    #[error("{0} connections stand already")]
+    Connections(usize),
 }
 
 impl Error {
@@ -103,6 +128,7 @@ impl Error {
             | Error::Untrusted { address, .. }
             | Error::Handshake { address, .. }
             | Error::Http2 { address, .. }
+            | Error::Busy { address, .. }
             | Error::AtCapacity { address, .. } => address,
             Error::BackingOff { last, .. } => last.address(),
         }
@@ -136,6 +162,10 @@ impl Error {
             Error::Handshake { .. } => "HANDSHAKE_FAILED",
             Error::Http2 { .. } => "HTTP2_FAILED",
             Error::BackingOff { last, .. } => last.reason(),
+            Error::Busy { busy: Busy::Late(_), .. } => "PENDING_TIMEOUT",
+            Error::Busy { busy: Busy::Queue(_), .. } => "PENDING_OVERFLOW",
+            Error::Busy { busy: Busy::Retries(_), .. } => "RETRY_OVERFLOW",
+            Error::Busy { busy: Busy::Connections(_), .. } => "CONNECTION_OVERFLOW",
             Error::AtCapacity { .. } => "AT_CAPACITY",
         }
     }

@@ -9,11 +9,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// One sample raises the estimate at most so many times.
-const STEEPEST: f64 = 8.0;
+const STEEPEST: f64 = 4.0;
 /// Nobody is believed to be quicker, in nanoseconds: below this differences are noise.
 const QUICKEST: f64 = 100_000.0;
-/// The first sample and those after a long rest may be as high as this, in nanoseconds, whatever was before.
+/// The first sample may be as high as this, in nanoseconds.
 const PLAUSIBLE: f64 = 10_000_000.0;
+/// Later ones may always be as high as this, in nanoseconds.
+const ALWAYS: f64 = 1_000_000.0;
+/// A failure costs at least so much, in nanoseconds.
+const PENALTY: f64 = 5_000_000.0;
+/// No failure raises the estimate above this, in nanoseconds: it has to fade before the endpoint is tried again.
+const LONGEST: f64 = 1_000_000_000.0;
 
 /// The estimate of one endpoint at one worker. Written by that worker alone, read by all.
 #[derive(Debug, Default)]
@@ -37,17 +43,22 @@ impl Ewma {
         let before = f64::from_bits(self.nanos.load(Relaxed));
         let kept = faded(now.saturating_sub(self.written.load(Relaxed)), decay);
         let faded = before * kept;
-        let sample = (sample as f64).clamp(QUICKEST, (faded * STEEPEST).max(PLAUSIBLE));
+        let most = if before > 0.0 { (faded * STEEPEST).max(ALWAYS) } else { PLAUSIBLE };
+        let sample = (sample as f64).clamp(QUICKEST, most);
         let after = if sample >= faded { sample } else { sample * (1.0 - kept) + before * kept };
-        self.nanos.store(after.to_bits(), Relaxed);
-        self.written.store(now, Relaxed);
+        self.put(after, now);
     }
 
     /// An attempt failed: it cost as much as a long wait, however quickly it failed. Without this whoever refuses at once
     /// would look like the quickest and draw all calls.
     pub(super) fn punish(&self, now: u64, decay: Duration) {
-        let before = self.at(now, decay).unwrap_or(QUICKEST);
-        self.observe((before * STEEPEST) as u64, now, decay);
+        let before = self.at(now, decay).unwrap_or_default();
+        self.put((before * STEEPEST).clamp(PENALTY, LONGEST.max(before)), now);
+    }
+
+    fn put(&self, nanos: f64, now: u64) {
+        self.nanos.store(nanos.to_bits(), Relaxed);
+        self.written.store(now, Relaxed);
     }
 }
 
@@ -71,10 +82,10 @@ mod tests {
         let ewma = Ewma::default();
         assert_eq!(ewma.at(0, DECAY), None);
         ewma.observe(MS, 0, DECAY);
-        ewma.observe(5 * MS, 0, DECAY);
-        assert_eq!(ewma.at(0, DECAY), Some(5.0 * MS as f64));
+        ewma.observe(4 * MS, 0, DECAY);
+        assert_eq!(ewma.at(0, DECAY), Some(4.0 * MS as f64));
         ewma.observe(MS, MS, DECAY);
-        assert!(ewma.at(MS, DECAY).unwrap() > 4.9 * MS as f64);
+        assert!(ewma.at(MS, DECAY).unwrap() > 3.9 * MS as f64);
         ewma.observe(MS, 100 * DECAY.as_nanos() as u64, DECAY);
         assert!(ewma.at(100 * DECAY.as_nanos() as u64, DECAY).unwrap() < 1.1 * MS as f64);
     }
@@ -84,8 +95,8 @@ mod tests {
         let ewma = Ewma::default();
         ewma.observe(2 * MS, 0, DECAY);
         ewma.observe(60_000 * MS, 0, DECAY);
-        assert_eq!(ewma.at(0, DECAY), Some(16.0 * MS as f64));
-        (0..6).for_each(|_| ewma.observe(60_000 * MS, 0, DECAY));
+        assert_eq!(ewma.at(0, DECAY), Some(8.0 * MS as f64));
+        (0..8).for_each(|_| ewma.observe(60_000 * MS, 0, DECAY));
         assert_eq!(ewma.at(0, DECAY), Some(60_000.0 * MS as f64));
     }
 
@@ -94,7 +105,9 @@ mod tests {
         let ewma = Ewma::default();
         ewma.observe(2 * MS, 0, DECAY);
         ewma.punish(0, DECAY);
-        assert_eq!(ewma.at(0, DECAY), Some(16.0 * MS as f64));
+        assert_eq!(ewma.at(0, DECAY), Some(8.0 * MS as f64));
+        (0..20).for_each(|_| ewma.punish(0, DECAY));
+        assert_eq!(ewma.at(0, DECAY), Some(LONGEST));
     }
 
     proptest! {

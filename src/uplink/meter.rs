@@ -1,14 +1,22 @@
 //! What one worker counts of one endpoint. Written by that worker alone, so that counting costs no core another's cache.
 
 use super::ewma::Ewma;
-use super::peers::Peer;
+use super::peer::Peer;
 use super::turn::{Load, Verdict};
+use super::waits::Waits;
+use std::ops::Add;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use tokio::time::Instant;
 
 /// A load report is believed for as long, in nanoseconds.
 const LOAD_BELIEVED: u64 = 30_000_000_000;
+
+/// The silence after which even an endpoint that never answered counts as slow, in nanoseconds.
+const UNSURE: u64 = 100_000_000;
+/// A deadline that passed sooner, in nanoseconds, says more of the caller than of the endpoint: whoever is in a hurry must
+/// not be able to have producers ejected for others.
+const PATIENCE: u64 = 1_000_000_000;
 
 /// What one worker counts of one endpoint.
 #[derive(Debug)]
@@ -26,6 +34,7 @@ pub struct Meter {
     load: AtomicU32,
     loaded: AtomicU64,
     counts: Counts,
+    waits: Waits,
 }
 
 /// What has happened since the worker knows the endpoint; only ever grows.
@@ -66,6 +75,7 @@ impl Meter {
             load: AtomicU32::new(0),
             loaded: AtomicU64::new(0),
             counts: Counts::default(),
+            waits: Waits::default(),
         }
     }
 
@@ -84,33 +94,31 @@ impl Meter {
         self.retries.load(Relaxed) as usize
     }
 
-    /// What a call there costs now, in nanoseconds of waiting times the calls under way; `None` while no answer has come.
+    /// How long a call there waits for its answer, in nanoseconds, as far as is known; `None` before the first.
     ///
-    /// One that holds calls and says nothing costs at least as much as it has been silent: a hung endpoint is left alone
+    /// One that holds calls and says nothing takes at least as long as it has been silent: a hung endpoint is left alone
     /// long before its first call has failed.
-    pub fn cost(&self, now: u64) -> Option<f64> {
+    pub fn time(&self, now: u64) -> Option<f64> {
         let time = self.time.at(now, self.peer.rules().balance.decay);
         let silent = match self.unanswered.load(Relaxed) {
             0 => 0,
             _ => now.saturating_sub(self.progress.load(Relaxed)),
         };
-        let base = match time {
-            Some(time) => time.max(silent as f64),
-            None if silent > 0 => silent as f64,
-            None => return None,
-        };
-        Some(base * self.crowd(now))
+        match time {
+            Some(time) => Some(time.max(silent as f64)),
+            None => (silent > UNSURE).then_some(silent as f64),
+        }
     }
 
-    /// How crowded the endpoint is: calls under way, more if it says that it is loaded.
+    /// How crowded the endpoint is: calls under way from this worker, more if it says that it is loaded.
     pub fn crowd(&self, now: u64) -> f64 {
-        let crowd = f64::from(self.in_flight.load(Relaxed) + 1);
+        let calls = f64::from(self.in_flight.load(Relaxed));
         let load = f32::from_bits(self.load.load(Relaxed));
         if load > 0.0 && now.saturating_sub(self.loaded.load(Relaxed)) < LOAD_BELIEVED {
             // As the wait in a queue grows with the use of its server (M/M/1), up to twenty-fold.
-            return crowd / f64::from(1.0 - load.min(0.95));
+            return (calls + 1.0) / f64::from(1.0 - load.min(0.95)) - 1.0;
         }
-        crowd
+        calls
     }
 
     /// What has happened so far.
@@ -123,6 +131,16 @@ impl Meter {
             failed: failed.load(Relaxed),
             nanos: nanos.load(Relaxed),
         }
+    }
+
+    /// Whether it carries as much as it may, as far as this worker knows without asking the others.
+    pub fn is_full(&self) -> bool {
+        let gate = &self.peer.gate;
+        gate.waiting() > 0 || !gate.has_place(self)
+    }
+
+    pub(super) fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     /// Nanoseconds of the clock that all estimates are kept in.
@@ -151,6 +169,7 @@ impl Meter {
         let waited = now.saturating_sub(began);
         self.progress.store(now, Relaxed);
         self.time.observe(waited, now, self.peer.rules().balance.decay);
+        self.waits.add(waited);
         add(&self.counts.answered, 1);
         add(&self.counts.nanos, waited);
     }
@@ -160,22 +179,49 @@ impl Meter {
         self.loaded.store(now, Relaxed);
     }
 
-    pub(super) fn judge(&self, verdict: Verdict, now: u64) {
+    /// An attempt that began at `began` is over; `is_answered` says whether its answer had begun.
+    pub(super) fn judge(&self, verdict: Verdict, began: u64, is_answered: bool, now: u64) {
         if verdict == Verdict::Answered {
             self.streak.store(0, Relaxed);
             add(&self.counts.succeeded, 1);
-            return;
+            return self.peer.well();
+        }
+        let waited = now.saturating_sub(began);
+        if verdict == Verdict::TimedOut {
+            if waited < PATIENCE {
+                return;
+            }
+            if !is_answered {
+                self.waits.add(waited);
+            }
         }
         self.time.punish(now, self.peer.rules().balance.decay);
         add(&self.counts.failed, 1);
         let streak = self.streak.load(Relaxed).saturating_add(1);
         self.streak.store(streak, Relaxed);
+        self.peer.failed(streak, began, now);
     }
 
     pub(super) fn over(&self, is_retry: bool) {
-        self.in_flight.fetch_sub(1, Relaxed);
+        // Before the look at who waits, in this order for all threads: whoever waits looks the other way round.
+        self.in_flight.fetch_sub(1, SeqCst);
         if is_retry {
             self.retries.fetch_sub(1, Relaxed);
+        }
+        self.peer.gate.free();
+    }
+}
+
+impl Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            begun: self.begun + other.begun,
+            answered: self.answered + other.answered,
+            succeeded: self.succeeded + other.succeeded,
+            failed: self.failed + other.failed,
+            nanos: self.nanos + other.nanos,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What probing has shown of each endpoint: one writer, cheap readers.
 
-use crate::model::{Address, ProducerName, ServiceName, State, Validity};
+use super::{Ejection, Ejections};
+use crate::model::{Address, Endpoint, Producer, ProducerName, ServiceName, State, Validity};
 use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
 use rpds::HashTrieMapSync;
@@ -45,7 +46,12 @@ pub struct Observation {
 
 /// What has been seen, at one moment.
 #[derive(Debug, Clone, Default)]
-pub struct Seen(HashTrieMapSync<ProducerName, Endpoints>);
+pub struct Seen {
+    looks: HashTrieMapSync<ProducerName, Endpoints>,
+    revision: u64,
+    /// Who is left out for what calls showed.
+    ejections: Arc<Ejections>,
+}
 
 /// Few for each producer: a search is quicker than a hash.
 type Endpoints = Arc<[(Address, Arc<Observation>)]>;
@@ -70,7 +76,22 @@ impl Observation {
 impl Seen {
     /// The last look at an endpoint; `None` if nobody has looked yet.
     pub fn get(&self, producer: &ProducerName, address: &Address) -> Option<&Arc<Observation>> {
-        self.0.get(producer)?.iter().find(|(at, _)| at == address).map(|(_, observation)| observation)
+        self.looks.get(producer)?.iter().find(|(at, _)| at == address).map(|(_, observation)| observation)
+    }
+
+    /// Rises when a look saw something else than the one before, and when an endpoint is forgotten.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The same, beside what calls showed.
+    pub fn beside(&self, ejections: Ejections) -> Self {
+        Self { ejections: Arc::new(ejections), ..self.clone() }
+    }
+
+    /// Why an endpoint is left out for a time, as far as that is known here.
+    pub fn ejection(&self, producer: &Producer, endpoint: &Endpoint) -> Option<&Ejection> {
+        self.ejections.of(producer, endpoint)
     }
 }
 
@@ -103,7 +124,7 @@ impl Observer {
             Observation { state, is_reachable, reason, message, services, since, observed: now, certificate };
         let is_new = before.is_none_or(|before| Observation { observed: now, ..(**before).clone() } != after);
 
-        self.put(&seen, producer, address, after);
+        self.put(&seen, producer, address, after, is_new);
         is_new
     }
 
@@ -113,15 +134,15 @@ impl Observer {
         let before = seen.get(producer, address).filter(|before| before.certificate != Some(certificate));
         if let Some(before) = before {
             let after = Observation { certificate: Some(certificate), ..(**before).clone() };
-            self.put(&seen, producer, address, after);
+            self.put(&seen, producer, address, after, false);
         }
     }
 
     /// Forgets endpoints that are no longer registered.
     pub fn retain(&mut self, keep: impl Fn(&ProducerName, &Address) -> bool) {
         let seen = self.seen.load();
-        let mut left = seen.0.clone();
-        for (producer, endpoints) in seen.0.iter() {
+        let mut left = seen.looks.clone();
+        for (producer, endpoints) in seen.looks.iter() {
             let kept: Endpoints = endpoints.iter().filter(|(at, _)| keep(producer, at)).cloned().collect();
             if kept.is_empty() {
                 left.remove_mut(producer);
@@ -129,18 +150,19 @@ impl Observer {
                 left.insert_mut(producer.clone(), kept);
             }
         }
-        self.publish(left);
+        self.publish(left, seen.revision + 1);
     }
 
-    fn put(&self, seen: &Seen, producer: &ProducerName, address: &Address, after: Observation) {
-        let others = seen.0.get(producer).into_iter().flat_map(|endpoints| endpoints.iter());
+    fn put(&self, seen: &Seen, producer: &ProducerName, address: &Address, after: Observation, is_new: bool) {
+        let others = seen.looks.get(producer).into_iter().flat_map(|endpoints| endpoints.iter());
         let others = others.filter(|(at, _)| at != address).cloned();
         let endpoints: Endpoints = others.chain([(address.clone(), Arc::new(after))]).collect();
-        self.publish(seen.0.insert(producer.clone(), endpoints));
+        let looks = seen.looks.insert(producer.clone(), endpoints);
+        self.publish(looks, seen.revision + u64::from(is_new));
     }
 
-    fn publish(&self, seen: HashTrieMapSync<ProducerName, Endpoints>) {
-        self.seen.0.store(Arc::new(Seen(seen)));
+    fn publish(&self, looks: HashTrieMapSync<ProducerName, Endpoints>, revision: u64) {
+        self.seen.0.store(Arc::new(Seen { looks, revision, ejections: Arc::default() }));
     }
 }
 

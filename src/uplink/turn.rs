@@ -2,14 +2,23 @@
 
 use super::meter::Meter;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 
-/// One attempt under way at an endpoint. Dropped without a verdict it was cancelled, and is judged neither way.
+/// A consumer's own clock may be ahead by so much when it gives up.
+const EARLY: Duration = Duration::from_millis(20);
+
+/// One attempt under way at an endpoint. Dropped without a verdict it was cancelled, and is judged neither way, or its
+/// time was over.
 #[derive(Debug)]
 pub struct Turn {
     meter: Arc<Meter>,
     began: u64,
     is_answered: bool,
     is_retry: bool,
+    /// Until when an answer is waited for.
+    deadline: Option<Instant>,
+    is_judged: bool,
 }
 
 /// How an attempt ended, as far as it tells of the endpoint.
@@ -21,7 +30,7 @@ pub enum Verdict {
     Unavailable,
     /// Reset, refused, or the connection was gone.
     Lost,
-    /// The deadline passed without an answer.
+    /// The deadline passed before the answer was whole. One of less than a second is judged neither way.
     TimedOut,
 }
 
@@ -44,7 +53,16 @@ impl Turn {
     pub(super) fn begin(meter: Arc<Meter>, is_retry: bool) -> Self {
         let began = meter.now();
         meter.begin(began, is_retry);
-        Self { meter, began, is_answered: false, is_retry }
+        Self { meter, began, is_answered: false, is_retry, deadline: None, is_judged: false }
+    }
+
+    pub(super) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    /// What was waited for until now was not the endpoint's answer.
+    pub(super) fn begins_now(&mut self) {
+        self.began = self.meter.now();
     }
 
     /// The head of the answer has come: how long it took is one sample of the endpoint's latency.
@@ -59,14 +77,24 @@ impl Turn {
         self.meter.reports(load, self.meter.now());
     }
 
+    /// Nobody waits longer than this for the whole answer.
+    pub fn until(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
     /// The attempt is over.
-    pub fn end(self, verdict: Verdict) {
-        self.meter.judge(verdict, self.meter.now());
+    pub fn end(mut self, verdict: Verdict) {
+        self.is_judged = true;
+        self.meter.judge(verdict, self.began, self.is_answered, self.meter.now());
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        let is_late = |deadline: Instant| Instant::now() + EARLY >= deadline;
+        if !self.is_judged && self.deadline.is_some_and(is_late) {
+            self.meter.judge(Verdict::TimedOut, self.began, self.is_answered, self.meter.now());
+        }
         if !self.is_answered {
             self.meter.heard();
         }

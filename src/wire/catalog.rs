@@ -66,6 +66,7 @@ pub fn version<'a>(
         on_call: facts.on_call.clone(),
         support_tier: facts.support_tier.clone(),
         cost_unit: facts.cost_unit.clone(),
+        sticky_key: facts.sticky_key.clone(),
         obligations: facts.obligations.clone(),
         sources: sources.into_iter().map(|said| source(said).into()).collect(),
     }

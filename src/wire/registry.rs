@@ -81,6 +81,7 @@ pub fn capability_version(offer: &Offer) -> pb::CapabilityVersion {
         on_call: facts.on_call.clone(),
         support_tier: facts.support_tier.clone(),
         cost_unit: facts.cost_unit.clone(),
+        sticky_key: facts.sticky_key.clone(),
         obligations: facts.obligations.clone(),
     }
 }
@@ -152,6 +153,7 @@ fn parse_facts(found: &mut Found, path: &str, offer: &mut pb::CapabilityVersion)
         on_call: std::mem::take(&mut offer.on_call),
         support_tier: std::mem::take(&mut offer.support_tier),
         cost_unit: std::mem::take(&mut offer.cost_unit),
+        sticky_key: std::mem::take(&mut offer.sticky_key),
         obligations: std::mem::take(&mut offer.obligations),
     })
 }
@@ -277,6 +279,7 @@ mod tests {
                 on_call: "pager".into(),
                 support_tier: "gold".into(),
                 cost_unit: "call".into(),
+                sticky_key: "session-id".into(),
                 obligations: vec!["gdpr".into()],
             }],
             identity: "spiffe://payments.example/ledger".into(),

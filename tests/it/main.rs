@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail it")]
 
 mod attacks;
+mod balance;
 mod cli;
 mod compat;
 mod contracts;

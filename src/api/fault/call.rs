@@ -4,7 +4,9 @@ use super::{Blame, Fault};
 use crate::relay::director::Refusal;
 use crate::relay::{BadAnswer, BadIntent, Error};
 use crate::transport;
+use crate::uplink;
 use h2::Reason;
+use std::collections::BTreeSet;
 use tonic::Code;
 
 impl From<Error> for Fault {
@@ -20,6 +22,9 @@ impl From<Error> for Fault {
             {
                 Fault::new(Code::ResourceExhausted, "PRODUCER_AT_CAPACITY", message)
                     .with("platform", platform.as_str())
+            }
+            Error::NoConnection { platform, tried, .. } if tried.iter().all(is_busy) => {
+                busy(&tried, message).with("platform", platform.as_str())
             }
             Error::NoConnection { platform, since, tried } => {
                 let endpoints: Vec<_> = tried.iter().map(|error| error.address().to_string()).collect();
@@ -47,6 +52,25 @@ impl From<BadIntent> for Fault {
     fn from(bad: BadIntent) -> Self {
         Fault::invalid("BAD_ROUTING_HEADER", bad.to_string()).with("header", bad.header)
     }
+}
+
+fn is_busy(error: &uplink::Error) -> bool {
+    match error {
+        uplink::Error::BackingOff { last, .. } => is_busy(last),
+        error => matches!(error, uplink::Error::Busy { .. }),
+    }
+}
+
+/// Every endpoint carries as much as it may. Nothing was sent.
+fn busy(tried: &[uplink::Error], message: String) -> Fault {
+    let endpoints: Vec<_> = tried.iter().map(|error| error.address().to_string()).collect();
+    let reasons: BTreeSet<_> = tried.iter().map(uplink::Error::reason).collect();
+    let reasons: Vec<_> = reasons.into_iter().collect();
+    Fault::new(Code::Unavailable, "PRODUCER_BUSY", message)
+        .with("endpoints", endpoints.join(", "))
+        .with("limits", reasons.join(", "))
+        .blame(Blame::Producer)
+        .retry(true)
 }
 
 /// Never NOT_FOUND: consumers take that for the producer's word about what they asked it for.

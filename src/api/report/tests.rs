@@ -53,6 +53,7 @@ impl World {
             catalog: reader.clone(),
             policy: policy.clone(),
             observations,
+            peers: Default::default(),
             usage: calls.clone(),
             broker: "hub".parse().unwrap(),
             locality: "".into(),

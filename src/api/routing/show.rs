@@ -47,6 +47,7 @@ fn outcome(outcome: Outcome) -> pb::Outcome {
         Outcome::Retired => pb::Outcome::Retired,
         Outcome::Unhealthy => pb::Outcome::Unhealthy,
         Outcome::Unreachable => pb::Outcome::Unreachable,
+        Outcome::Ejected => pb::Outcome::Ejected,
         Outcome::Stale => pb::Outcome::Stale,
     }
 }
@@ -57,7 +58,7 @@ mod tests {
 
     #[test]
     fn outcomes_are_one_word_on_the_wire_and_in_trailers() {
-        for on_the_wire in (1..=9).map(|n| pb::Outcome::try_from(n).unwrap()) {
+        for on_the_wire in (1..=11).map(|n| pb::Outcome::try_from(n).unwrap()) {
             let all = [
                 Outcome::Chosen,
                 Outcome::Fallback,
@@ -68,6 +69,7 @@ mod tests {
                 Outcome::Retired,
                 Outcome::Unhealthy,
                 Outcome::Unreachable,
+                Outcome::Ejected,
                 Outcome::Stale,
             ];
             let found = all.into_iter().find(|one| outcome(*one) == on_the_wire).unwrap();

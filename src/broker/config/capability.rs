@@ -64,6 +64,9 @@ pub struct Capability {
     /// What the owner promises: the 99th percentile of the latency of unary calls.
     #[schemars(schema_with = "schema::duration", default)]
     pub latency_p99: Option<Duration>,
+    /// The metadata key whose value keeps calls with one endpoint, as long as that is there.
+    #[schemars(default)]
+    pub sticky_key: String,
 }
 
 impl Capability {
@@ -85,7 +88,7 @@ impl Capability {
             visibility: self.visibility.clone(),
             slo: Slo { availability_percent: self.availability_percent, latency_p99: self.latency_p99 },
             traffic_weight: None,
-            facts: Facts::none(),
+            facts: Facts { sticky_key: self.sticky_key.clone(), ..Facts::default() }.shared(),
         }
     }
 }
@@ -140,6 +143,8 @@ pub(super) fn capability(
     let latency_p99 = table.get("latency_p99").map_or(Some(None), |field| {
         field.duration(Duration::from_millis(1)..=Duration::from_secs(3600)).map(Some)
     });
+    let sticky_key =
+        table.get("sticky_key").map_or(Some(String::new()), |field| field.text().map(str::to_owned));
     Some(Capability {
         name: name?,
         version: version?,
@@ -155,6 +160,7 @@ pub(super) fn capability(
         visibility: visible?,
         availability_percent: availability_percent?,
         latency_p99: latency_p99?,
+        sticky_key: sticky_key?,
     })
 }
 

@@ -129,6 +129,7 @@ impl Fields {
         self.put("on_call", &facts.on_call);
         self.put("support_tier", &facts.support_tier);
         self.put("cost_unit", &facts.cost_unit);
+        self.put("sticky_key", &facts.sticky_key);
         self.list("obligations", &facts.obligations);
     }
 

@@ -136,10 +136,10 @@ fn facts() -> impl Strategy<Value = Arc<Facts>> {
             capability: CapabilityId::parse(&id).unwrap(),
             version,
         }));
-    let said = (words(), words(), words(), proptest::collection::vec(words(), 0..3));
+    let said = (words(), words(), words(), words(), proptest::collection::vec(words(), 0..3));
     (labels(), replacement, availability, needs(), needs(), said).prop_map(
         |(labels, replacement, availability, depends_on, prerequisites, said)| {
-            let (on_call, support_tier, cost_unit, obligations) = said;
+            let (on_call, support_tier, cost_unit, sticky_key, obligations) = said;
             let facts = Facts {
                 labels,
                 replacement,
@@ -149,6 +149,7 @@ fn facts() -> impl Strategy<Value = Arc<Facts>> {
                 on_call,
                 support_tier,
                 cost_unit,
+                sticky_key,
                 obligations,
             };
             facts.shared()

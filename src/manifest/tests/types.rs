@@ -21,7 +21,7 @@ fn full(kind: &str) -> Value {
             let own = json!({
                 "services": ["acme.ledger.v1.Ledger"], "discover": false, "descriptor_set": "ledger.binpb",
                 "parameter_schema": {"type": "object"}, "stage": "beta", "deprecation_time": "2026-01-01T00:00:00Z",
-                "sunset_time": "2027-01-01T00:00:00Z", "availability": "no_new", "traffic_weight": 5,
+                "sunset_time": "2027-01-01T00:00:00Z", "availability": "no_new", "traffic_weight": 5, "sticky_key": "session-id",
                 "replacement": "platforms/a/capabilities/b/versions/1.0.0", "depends_on": needs, "prerequisites": needs,
                 "slo": {"availability_percent": 99.9, "latency_p99": "5ms"}, "obligations": ["gdpr"],
             });
@@ -173,6 +173,7 @@ fn is_free(pointer: &str) -> bool {
         "on_call",
         "support_tier",
         "cost_unit",
+        "sticky_key",
         "display_name",
         "locality",
     ];

@@ -69,7 +69,7 @@ pub fn explain(
 ) -> (Result<Route, Refusal>, Explanation) {
     let mut recorder =
         Recorder { ask, limit, left_out: Vec::new(), chosen: Vec::new(), told: Explanation::of(ask) };
-    let decided = decide(ask, look, &mut recorder);
+    let decided = decide(ask, &look, None, &mut recorder);
     let mut told = recorder.told();
     told.refusal = decided.as_ref().err().cloned();
     (decided, told)

@@ -1,19 +1,25 @@
-//! What probing has shown of an endpoint, as far as a decision needs it.
+//! What probing and calls have shown of an endpoint, as far as a decision needs it.
 
 use crate::model::{Freshness, Producer};
+use crate::uplink::{Ejection, Meter};
 use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a probe's word is believed; far longer than from one probe to the next.
 pub const BELIEVED: SignedDuration = SignedDuration::from_secs(120);
 
-/// What probing has shown of an endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What probing and calls have shown of an endpoint.
+#[derive(Debug, Clone)]
 pub struct Look {
     /// How it looked.
     pub standing: Standing,
-    /// When it last answered; `None` if it never has.
+    /// When it last answered a probe; `None` if it never has.
     pub answered: Option<Timestamp>,
+    /// Why calls leave it out for a time; `None` if they do not.
+    pub ejected: Option<Ejection>,
+    /// What the worker counts there; `None` where nobody counts: then all endpoints cost the same.
+    pub meter: Option<Arc<Meter>>,
 }
 
 /// How an endpoint looked when it was last probed.
@@ -37,7 +43,12 @@ pub enum Standing {
 
 impl Look {
     /// Nobody has looked yet.
-    pub const UNSEEN: Look = Look { standing: Standing::Up, answered: None };
+    pub const UNSEEN: Look = Look { standing: Standing::Up, answered: None, ejected: None, meter: None };
+
+    /// When it takes calls again if it is left out, in nanoseconds of the clock of all estimates; 0 if nobody counts.
+    pub(super) fn back(&self) -> u64 {
+        self.meter.as_ref().map_or(0, |meter| meter.peer().out_until())
+    }
 }
 
 /// Since when the knowledge of a producer is too old; `None` while it is young enough.

@@ -1,9 +1,9 @@
 //! Picks among the versions that were found: the split's draw, else the best that serves, else the last resort.
 
-use super::order::nearest_first;
-use super::survey::{Found, Survey};
+use super::order::{self, Lot};
+use super::survey::{Found, Survey, nanos};
 use super::trace::{Trace, VersionRule};
-use super::{Look, Route, Share, Target};
+use super::{Ask, Look, MOST_TARGETS, Route, Share, ring};
 use crate::model::{Endpoint, Producer};
 use crate::relay::Intent;
 use fastrand::Rng;
@@ -27,9 +27,9 @@ impl<'a> Pick<'a> {
     }
 
     pub(super) fn take(&mut self, found: Found<'a>) {
-        if found.up.is_empty() {
+        if !found.roster.serves() {
             match self.resort {
-                None if !found.down.is_empty() => self.resort = Some(found),
+                None if !found.roster.down.is_empty() => self.resort = Some(found),
                 _ => self.rest.push(found),
             }
         } else if self.splits && found.offering.version.traffic_weight.is_some() {
@@ -64,18 +64,20 @@ impl<'a> Pick<'a> {
             VersionRule::Split => "the traffic is split among others",
             _ => "a better version serves",
         };
-        self.best.iter().chain(&self.resort).chain(&self.rest).for_each(|left| survey.leave(left, Some(why)));
-        if rule != VersionRule::LastResort {
-            survey.leave(&first, None);
+        for left in self.best.iter().chain(&self.resort).chain(&self.rest) {
+            survey.leave(left, Some(why), None);
         }
-        self.shares.iter().for_each(|other| survey.leave(other, None));
-        let route = compose(first, self.shares, survey.ask.locality, &mut draw);
+        let route = compose(&first, &self.shares, survey.ask, &mut draw);
+        survey.leave(&first, None, Some((&route, 0)));
+        for (nth, other) in self.shares.iter().enumerate() {
+            survey.leave(other, None, Some((&route, nth + 1)));
+        }
         survey.trace.chosen(&route, rule, split);
         Some(route)
     }
 
     fn rule(&self, intent: &Intent) -> Option<VersionRule> {
-        let rest = self.rest.iter().filter(|found| !found.up.is_empty());
+        let rest = self.rest.iter().filter(|found| found.roster.serves());
         match (self.shares.len(), &self.best, &self.resort) {
             (0, None, None) => None,
             (0, None, Some(_)) => Some(VersionRule::LastResort),
@@ -101,19 +103,28 @@ fn drawn(split: &[Share], draw: &mut Rng) -> usize {
 }
 
 /// The chosen version's endpoints, then those of the others in their order.
-fn compose(first: Found<'_>, others: Vec<Found<'_>>, locality: &str, draw: &mut Rng) -> Route {
-    // The prober may be behind the times: what nobody could reach a moment ago is tried before giving up.
-    let places = if first.up.is_empty() { first.down } else { first.up };
+fn compose(first: &Found<'_>, others: &[Found<'_>], ask: &Ask<'_>, draw: &mut Rng) -> Route {
     let mut route = Route {
-        permit: first.permit,
-        others: Vec::with_capacity(others.len()),
-        targets: nearest_first(places, locality, draw),
+        permit: first.permit.clone(),
+        others: others.iter().map(|other| other.permit.clone()).collect(),
+        targets: Vec::with_capacity(first.roster.up().take(MOST_TARGETS).count().max(1)),
     };
-    for other in others {
-        route.others.push(other.permit);
-        let version = route.others.len();
-        let places = nearest_first(other.up, locality, draw);
-        route.targets.extend(places.into_iter().map(|target| Target { version, ..target }));
+    for (version, found) in [first].into_iter().chain(others).enumerate() {
+        let key = ask.metadata.and_then(|metadata| key(found, metadata));
+        let mut lot = Lot { draw, key, now: ask.tick, slow_start: nanos(ask.rules.slow_start) };
+        order::draw(&found.roster, &mut lot, version, &mut route.targets);
+    }
+    if route.targets.is_empty() {
+        // The prober may be behind the times: what nobody could reach a moment ago is tried before giving up.
+        let begin = draw.usize(..first.roster.down.len().max(1));
+        let (before, after) = first.roster.down.split_at(begin);
+        route.targets.extend(after.iter().chain(before).take(MOST_TARGETS).map(|seat| seat.target(0)));
     }
     route
+}
+
+/// What keeps this call with one endpoint, if the version is sticky and the call says it.
+fn key(found: &Found<'_>, metadata: &http::HeaderMap) -> Option<u64> {
+    let name = found.offering.version.facts.sticky_key.as_str();
+    if name.is_empty() { None } else { ring::key(metadata, name) }
 }

@@ -2,8 +2,10 @@
 
 use super::look::{Look, Standing, too_old};
 use super::refusal::Evidence;
+use super::roster::{Draft, Roster, Seat, Terms};
+use super::rosters::Rosters;
 use super::trace::{Outcome, Place, Trace};
-use super::{Ask, Target};
+use super::{Ask, Route};
 use crate::access::Permit;
 use crate::catalog::{Claim, Offering};
 use crate::model::{Endpoint, Freshness, Producer, Stage};
@@ -13,7 +15,9 @@ use std::sync::Arc;
 /// The examination of one claim.
 pub(super) struct Survey<'a, L, T> {
     pub(super) ask: &'a Ask<'a>,
-    look: L,
+    look: &'a L,
+    /// Where rosters are kept; `None` where each endpoint is looked at anew, and accounted for.
+    kept: Option<&'a mut Rosters>,
     pub(super) trace: &'a mut T,
     /// Why places were left out that would serve otherwise.
     pub(super) evidence: Evidence,
@@ -24,15 +28,17 @@ pub(super) struct Found<'a> {
     pub(super) index: usize,
     pub(super) offering: &'a Arc<Offering>,
     pub(super) permit: Permit,
-    /// Endpoints that serve, as far as is known.
-    pub(super) up: Vec<Target>,
-    /// Endpoints that could not be reached.
-    pub(super) down: Vec<Target>,
+    pub(super) roster: Arc<Roster>,
 }
 
 impl<'a, L: Fn(&Producer, &Endpoint) -> Look, T: Trace> Survey<'a, L, T> {
-    pub(super) fn new(ask: &'a Ask<'a>, look: L, trace: &'a mut T) -> Self {
-        Self { ask, look, trace, evidence: Evidence::default() }
+    pub(super) fn new(
+        ask: &'a Ask<'a>,
+        look: &'a L,
+        kept: Option<&'a mut Rosters>,
+        trace: &'a mut T,
+    ) -> Self {
+        Self { ask, look, kept, trace, evidence: Evidence::default() }
     }
 
     /// Whether traffic is split: at least two versions that may be called say a weight, and none was asked for exactly.
@@ -69,19 +75,40 @@ impl<'a, L: Fn(&Producer, &Endpoint) -> Look, T: Trace> Survey<'a, L, T> {
             self.trace.left_out(place, Outcome::Retired, || "it is retired".to_owned());
             return None;
         }
-        if offering.producers.is_empty() {
-            self.evidence.nobody_serves(&version.name);
-            self.trace.left_out(place, Outcome::Unreachable, || "no producer serves it".to_owned());
-        }
-        let mut found = Found { index, offering, permit, up: Vec::new(), down: Vec::new() };
-        for producer in &offering.producers {
-            self.visit(producer, place, &mut found);
-        }
-        Some(found)
+        let roster = match self.kept.take() {
+            Some(kept) => {
+                let ask = self.ask;
+                let make = || self.roster(place, offering);
+                let roster = kept.get(offering, ask, make);
+                self.kept = Some(kept);
+                roster
+            }
+            None => Arc::new(self.roster(place, offering)),
+        };
+        Some(Found { index, offering, permit, roster })
     }
 
-    /// Sorts the endpoints of a producer into those that are up, those that are down, and those that are left out.
-    fn visit(&mut self, producer: &'a Arc<Producer>, place: Place<'a>, found: &mut Found<'a>) {
+    /// Looks at all endpoints of a version.
+    fn roster(&mut self, place: Place<'a>, offering: &'a Arc<Offering>) -> Roster {
+        let Ask { tick, rules, .. } = *self.ask;
+        if offering.producers.is_empty() {
+            self.evidence.nobody_serves(&offering.version.name);
+            self.trace.left_out(place, Outcome::Unreachable, || "no producer serves it".to_owned());
+        }
+        let mut draft = Draft::default();
+        for producer in &offering.producers {
+            self.visit(producer, place, &mut draft);
+        }
+        draft.roster(&Terms {
+            now: tick,
+            is_sticky: !offering.version.facts.sticky_key.is_empty(),
+            overprovisioning: rules.overprovisioning,
+            slow_start: nanos(rules.slow_start),
+        })
+    }
+
+    /// Sorts the endpoints of a producer into those that are up, left out for a time, or down, and those that get nothing.
+    fn visit(&mut self, producer: &'a Arc<Producer>, place: Place<'a>, draft: &mut Draft) {
         let place = place.producer(producer);
         if !producer.freshness.is_routable() {
             let word = if producer.freshness == Freshness::Expired { "lease expired" } else { "partitioned" };
@@ -95,46 +122,67 @@ impl<'a, L: Fn(&Producer, &Endpoint) -> Look, T: Trace> Survey<'a, L, T> {
         {
             return self.leave_stale(place, producer, "not renewed", known);
         }
-        for (endpoint, at) in producer.endpoints.iter().enumerate() {
-            let target = || Target { producer: producer.clone(), endpoint, version: 0 };
-            let place = Place { endpoint: Some(endpoint), ..place };
+        for (index, at) in producer.endpoints.iter().enumerate() {
+            let place = Place { endpoint: Some(index), ..place };
             let look = (self.look)(producer, at);
-            match look.standing {
+            let far = distance(self.ask.locality, &at.locality);
+            let Look { standing, ejected, meter, .. } = &look;
+            let seat = Seat { producer: producer.clone(), index, meter: meter.clone() };
+            match standing {
                 Standing::NotServing { since } => {
-                    self.evidence.add(producer, format_args!("{} says NOT_SERVING", at.address), since);
+                    self.evidence.add(producer, format_args!("{} says NOT_SERVING", at.address), *since);
                     let why = || format!("it says NOT_SERVING since {since:.0}");
                     self.trace.left_out(place, Outcome::Unhealthy, why);
+                    draft.lose(far, at);
                 }
                 _ if producer.lease_expires.is_none()
                     && let Some(known) = self.too_old(producer, Some(&look)) =>
                 {
                     self.leave_stale(place, producer, "not confirmed by a probe", known);
                 }
-                Standing::Up => found.up.push(target()),
+                Standing::Up => match ejected {
+                    Some(_) => draft.out(far, seat, look.back()),
+                    None => draft.up(far, seat),
+                },
                 Standing::Unreachable { why, since } => {
                     let what = format_args!("{} cannot be reached: {why}", at.address);
-                    self.evidence.add(producer, what, since);
-                    found.down.push(target());
+                    self.evidence.add(producer, what, *since);
+                    draft.down(far, seat);
                 }
             }
         }
     }
 
-    /// Tells of the endpoints of a version that calls do not go to: those that are up, unless calls do go there, and
-    /// those that are down.
-    pub(super) fn leave(&mut self, found: &Found<'_>, up: Option<&'static str>) {
+    /// Tells of the endpoints of a version that this call does not try: why calls do not go to the version at all, if they
+    /// do not, and else why not to them.
+    pub(super) fn leave(
+        &mut self,
+        found: &Found<'_>,
+        other: Option<&'static str>,
+        tried: Option<(&Route, usize)>,
+    ) {
         if !T::ON {
             return;
         }
         let place = Place::version(found.index, &found.offering.version);
-        if let Some(why) = up {
-            for target in &found.up {
-                self.trace.left_out(place.target(target), Outcome::OtherVersion, || why.to_owned());
-            }
+        let is_tried = |seat: &Seat| {
+            tried.is_some_and(|(route, version)| route.targets.iter().any(|target| seat.is(target, version)))
+        };
+        for seat in found.roster.up().filter(|seat| !is_tried(seat)) {
+            let (outcome, why) = match other {
+                Some(why) => (Outcome::OtherVersion, why),
+                None => (Outcome::Fallback, "it serves too, and was not drawn this time"),
+            };
+            self.trace.left_out(place.seat(seat), outcome, || why.to_owned());
         }
-        for target in &found.down {
-            let look = (self.look)(&target.producer, target.endpoint());
-            self.trace.left_out(place.target(target), Outcome::Unreachable, || match look.standing {
+        for seat in &found.roster.out {
+            let look = (self.look)(&seat.producer, seat.endpoint());
+            let why = || look.ejected.map(|ejection| ejection.to_string()).unwrap_or_default();
+            self.trace.left_out(place.seat(seat), Outcome::Ejected, why);
+        }
+        for seat in found.roster.down.iter().filter(|seat| !is_tried(seat)) {
+            let look = (self.look)(&seat.producer, seat.endpoint());
+            self.trace.left_out(place.seat(seat), Outcome::Unreachable, || match look.standing {
                 Standing::Unreachable { why, since } => format!("{why} since {since:.0}"),
                 _ => String::new(),
             });
@@ -150,4 +198,18 @@ impl<'a, L: Fn(&Producer, &Endpoint) -> Look, T: Trace> Survey<'a, L, T> {
         self.trace
             .left_out(place, Outcome::Stale, || format!("{word} since {known:.0}, older than asked for"));
     }
+}
+
+/// How many steps of `region/zone/…` two places do not share, seen from `here`.
+fn distance(here: &str, there: &str) -> usize {
+    if here == there {
+        return 0;
+    }
+    let steps = |place| str::split(place, '/').filter(|step| !step.is_empty());
+    let shared = steps(here).zip(steps(there)).take_while(|(a, b)| a == b).count();
+    steps(here).count() - shared
+}
+
+pub(super) fn nanos(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,5 +1,6 @@
 //! Where calls go, and what the refusals say.
 
+mod balance;
 mod explained;
 mod intent;
 mod same;

@@ -1,6 +1,7 @@
 //! What a decision tells of itself, to whom it may concern; nothing where nobody listens.
 
-use super::{Route, Share, Target};
+use super::roster::Seat;
+use super::{Route, Share};
 use crate::catalog::{Claim, Claims};
 use crate::model::{Producer, Version};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 pub enum Outcome {
     /// Calls go there first.
     Chosen,
-    /// Calls go there if nothing can reach those before.
+    /// Calls go there if nothing can reach those before, or the next draw says so.
     Fallback,
     /// The version's visibility does not name the caller.
     NotVisible,
@@ -26,6 +27,8 @@ pub enum Outcome {
     Unhealthy,
     /// It cannot be reached.
     Unreachable,
+    /// Calls failed there, or were far slower than elsewhere: it is left out for a time.
+    Ejected,
     /// Its lease ended, or what is known of it is older than asked for.
     Stale,
 }
@@ -58,6 +61,7 @@ impl Outcome {
             Outcome::Retired => "RETIRED",
             Outcome::Unhealthy => "UNHEALTHY",
             Outcome::Unreachable => "UNREACHABLE",
+            Outcome::Ejected => "EJECTED",
             Outcome::Stale => "STALE",
         }
     }
@@ -123,7 +127,7 @@ impl<'a> Place<'a> {
         Self { producer: Some(producer), ..self }
     }
 
-    pub(super) fn target(self, target: &'a Target) -> Self {
-        Self { producer: Some(&target.producer), endpoint: Some(target.endpoint), ..self }
+    pub(super) fn seat(self, seat: &'a Seat) -> Self {
+        Self { producer: Some(&seat.producer), endpoint: Some(seat.index), ..self }
     }
 }

@@ -43,6 +43,10 @@ fn live(shared: Arc<Shared>, key: Key, over: CancellationToken) -> BoxFuture<'st
 async fn once(shared: Arc<Shared>, key: &Key, over: CancellationToken) {
     let over = over.drop_guard();
     let credentials = *shared.credentials.borrow();
+    let _counted = match shared.desk.connecting(&key.address, &key.identity) {
+        Ok(counted) => counted,
+        Err(busy) => return shared.with(key, |slot, settings| slot.fail(busy, settings)),
+    };
     // Boxed: what dialling takes is given back before the long life of the connection.
     let dial = Box::pin(shared.dialler.dial(&key.address, &key.identity, &key.tenant, key.is_trusted));
     let dialled = dial.await;

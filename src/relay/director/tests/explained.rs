@@ -101,6 +101,6 @@ fn candidates_over_the_limit_are_counted() {
     });
     let (caller, intent) = (world.caller("spiffe://b.example/app"), Intent::default());
     let (route, told) = explain(&world.ask(&caller, &intent, 3), |_, _| Look::UNSEEN, 10);
-    assert_eq!((route.unwrap().targets.len(), told.candidates.len(), told.omitted), (50, 10, 40));
+    assert_eq!((route.unwrap().targets.len(), told.candidates.len(), told.omitted), (MOST_TARGETS, 10, 40));
     assert_eq!(told.candidates[0].outcome, Outcome::Chosen);
 }

@@ -143,13 +143,13 @@ fn who_holds_no_lease_is_known_by_its_last_answer() {
         World::new().with("x", "1.0.0", Stage::Stable, "10.0.0.1:1", plain).and_look("10.0.0.1:1", look)
     };
     let answered = Some(at(NOW - 100));
-    let up = world(Look { standing: Standing::Up, answered });
+    let up = world(Look { standing: Standing::Up, answered, ..Look::UNSEEN });
     assert!(where_to(&up, &aged(0)).is_ok(), "probes are answered");
-    let silent = world(Look { standing: unreachable(), answered });
+    let silent = world(Look { standing: unreachable(), answered, ..Look::UNSEEN });
     assert!(where_to(&silent, &aged(100)).is_ok(), "as a last resort");
     assert!(matches!(where_to(&silent, &aged(99)), Err(Refusal::TooStale { .. })));
     assert!(matches!(where_to(&world(Look::UNSEEN), &aged(99)), Err(Refusal::TooStale { .. })));
-    let long_ago = Look { standing: Standing::Up, answered: Some(at(NOW - 500)) };
+    let long_ago = Look { standing: Standing::Up, answered: Some(at(NOW - 500)), ..Look::UNSEEN };
     assert!(where_to(&world(long_ago), &aged(499)).is_err());
 }
 

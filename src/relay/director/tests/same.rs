@@ -92,9 +92,9 @@ fn build(plan: &Plan) -> World {
         let looks = line.endpoints.iter().enumerate().map(|(e, (_, _, look))| {
             let answered = Some(at(NOW - line.age));
             let look = match look {
-                0 | 1 => Look { standing: Standing::Up, answered },
-                2 => Look { standing: unreachable(), answered },
-                3 => Look { standing: Standing::NotServing { since: at(NOW) }, answered },
+                0 | 1 => Look { standing: Standing::Up, answered, ..Look::UNSEEN },
+                2 => Look { standing: unreachable(), answered, ..Look::UNSEEN },
+                3 => Look { standing: Standing::NotServing { since: at(NOW) }, answered, ..Look::UNSEEN },
                 _ => Look::UNSEEN,
             };
             (format!("10.{n}.0.{e}:1"), look)
@@ -170,7 +170,7 @@ proptest! {
         let ask = Ask { locality: LOCALITIES[plan.locality], ..world.ask(&caller, &intent, plan.draw) };
         let look = |_: &Producer, endpoint: &Endpoint| world.look(endpoint);
 
-        let taken = choose(&ask, look);
+        let taken = choose(&ask, look, None);
         let (explained, told) = explain(&ask, look, usize::MAX);
         match (&taken, &explained) {
             (Ok(taken), Ok(explained)) => {

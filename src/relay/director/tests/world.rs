@@ -5,12 +5,17 @@ use crate::catalog::{Change, Snapshot};
 use crate::model::*;
 use crate::relay::Intent;
 use crate::relay::director::*;
+use crate::uplink::Balance;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) const SERVICE: &str = "acme.Ledger";
 /// All decisions are made at this time.
 pub(super) const NOW: i64 = 1_800_000_000;
+
+const RULES: Balance =
+    Balance { decay: Duration::from_secs(10), slow_start: Duration::from_secs(10), overprovisioning: 140 };
 
 pub(super) struct World {
     pub(super) snapshot: Snapshot,
@@ -104,7 +109,7 @@ impl World {
     }
 
     pub(super) fn and(self, address: &str, standing: Standing) -> Self {
-        self.and_look(address, Look { standing, answered: None })
+        self.and_look(address, Look { standing, ..Look::UNSEEN })
     }
 
     pub(super) fn and_look(mut self, address: &str, look: Look) -> Self {
@@ -126,6 +131,10 @@ impl World {
             locality: "",
             now: at(NOW),
             draw,
+            metadata: None,
+            rules: &RULES,
+            tick: 0,
+            seen: 0,
         }
     }
 
@@ -136,7 +145,7 @@ impl World {
     pub(super) fn choose(&self, caller: &str, locality: &str) -> Result<Route, Refusal> {
         let (caller, intent) = (self.caller(caller), Intent::default());
         let ask = Ask { locality, ..self.ask(&caller, &intent, fastrand::u64(..)) };
-        choose(&ask, |_, endpoint| self.look(endpoint))
+        choose(&ask, |_, endpoint| self.look(endpoint), None)
     }
 
     /// Where a call of b.example goes first, and why.

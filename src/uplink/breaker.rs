@@ -1,0 +1,167 @@
+//! How much one endpoint carries, all workers together, and where calls wait for a place there.
+//!
+//! Each worker counts its own calls. While each holds less than its share of the limit no other's counters are read; once
+//! one holds more they are summed. So the limit is kept to within what two workers begin in the same instant.
+
+use super::error::{Busy, Error};
+use super::meter::Meter;
+use super::peer::Peer;
+use super::turn::Turn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+use tokio::time::{Instant, timeout_at};
+
+/// The pause in which a queue looks by itself for room on a connection: a stream is free a moment after its call.
+pub(super) const GLANCE: Duration = Duration::from_millis(5);
+
+/// What is counted of one endpoint by all workers together.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    waiting: AtomicUsize,
+    freed: Notify,
+    connections: AtomicUsize,
+    /// How many workers count there.
+    workers: AtomicUsize,
+    /// Some worker may hold more than its share: all have to sum.
+    is_tight: AtomicBool,
+}
+
+/// A place in the queue of an endpoint.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    peer: Arc<Peer>,
+    /// When it is given up.
+    pub(super) deadline: Instant,
+}
+
+/// A connection that is counted.
+#[derive(Debug)]
+pub(super) struct Connected(Arc<Peer>);
+
+/// Takes a turn at an endpoint as soon as there is a place.
+pub(super) async fn admit(meter: Arc<Meter>, is_retry: bool) -> Result<Turn, Error> {
+    let gate = &meter.peer().gate;
+    if gate.waiting() == 0 && gate.has_place(&meter) {
+        return take(meter, is_retry);
+    }
+    let place = Waiting::queue(meter.peer())?;
+    let turn = async {
+        loop {
+            let freed = place.freed();
+            if gate.has_place(&meter) {
+                return;
+            }
+            freed.await;
+        }
+    };
+    timeout_at(place.deadline, turn).await.map_err(|_| place.late())?;
+    take(meter.clone(), is_retry)
+}
+
+fn take(meter: Arc<Meter>, is_retry: bool) -> Result<Turn, Error> {
+    let peer = meter.peer();
+    let most = peer.rules().breaker.retries;
+    if is_retry && meter.retries() >= peer.gate.share(most) {
+        let all: usize = peer.meters().iter().map(|meter| meter.retries()).sum();
+        if all >= most {
+            return Err(busy(peer, Busy::Retries(most)));
+        }
+    }
+    Ok(Turn::begin(meter, is_retry))
+}
+
+impl Gate {
+    /// So many workers count there.
+    pub(super) fn shared_by(&self, workers: usize) {
+        self.workers.store(workers, Relaxed);
+    }
+
+    /// Whether one more call may be under way there.
+    pub(super) fn has_place(&self, meter: &Meter) -> bool {
+        let (most, mine) = (meter.peer().rules().breaker.concurrent, meter.in_flight());
+        if mine < self.share(most) && !self.is_tight.load(Relaxed) {
+            return true;
+        }
+        let all = meter.peer().meters().iter().map(|meter| meter.in_flight()).sum::<usize>();
+        // Who holds more than its share holds somebody else's.
+        self.is_tight.store(all >= most / 2, Relaxed);
+        all < most
+    }
+
+    /// A call there is over.
+    pub(super) fn free(&self) {
+        if self.waiting.load(SeqCst) > 0 {
+            self.freed.notify_one();
+        }
+    }
+
+    /// Calls that wait for a place.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(SeqCst)
+    }
+
+    /// Connections that stand or are being made.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Relaxed)
+    }
+
+    /// What one worker may hold without asking the others; rounded down, so that together they never hold more.
+    fn share(&self, most: usize) -> usize {
+        most / self.workers.load(Relaxed).max(1)
+    }
+}
+
+impl Waiting {
+    /// A place in the queue; an error at once if it is full.
+    pub(super) fn queue(peer: &Arc<Peer>) -> Result<Self, Error> {
+        let rules = peer.rules().breaker;
+        let more = |waiting: usize| (waiting < rules.pending).then_some(waiting + 1);
+        match peer.gate.waiting.fetch_update(SeqCst, SeqCst, more) {
+            Ok(_) => Ok(Self { peer: peer.clone(), deadline: Instant::now() + rules.pending_timeout }),
+            Err(_) => Err(busy(peer, Busy::Queue(rules.pending))),
+        }
+    }
+
+    /// Waits until a call there is over.
+    pub(super) fn freed(&self) -> Notified<'_> {
+        self.peer.gate.freed.notified()
+    }
+
+    /// No place became free in time.
+    pub(super) fn late(&self) -> Error {
+        busy(&self.peer, Busy::Late(self.peer.rules().breaker.pending_timeout))
+    }
+}
+
+impl Connected {
+    /// Counts one more connection; an error if there are as many as there may be.
+    pub(super) fn count(peer: &Arc<Peer>) -> Result<Self, Error> {
+        let most = peer.rules().breaker.connections;
+        let more = |open: usize| (open < most).then_some(open + 1);
+        match peer.gate.connections.fetch_update(Relaxed, Relaxed, more) {
+            Ok(_) => Ok(Self(peer.clone())),
+            Err(_) => Err(busy(peer, Busy::Connections(most))),
+        }
+    }
+}
+
+fn busy(peer: &Peer, busy: Busy) -> Error {
+    Error::Busy { address: peer.address().clone(), busy }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.gate.connections.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.peer.gate.waiting.fetch_sub(1, SeqCst);
+        // There may be room for the next as well.
+        self.peer.gate.free();
+    }
+}
