@@ -4,9 +4,9 @@
 //! Never: who should be called (`relay`), when to probe and what follows from it (`status`).
 //! Flow: endpoint → [`Pool::connection`] (one dial for all who wait) → lent while it has room → retired.
 
-pub mod collector;
 mod breaker;
 mod cohort;
+pub mod collector;
 mod dial;
 mod ejection;
 mod error;

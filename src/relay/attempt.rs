@@ -203,6 +203,7 @@ fn verdict(error: &transport::Error) -> Option<Verdict> {
     match error {
         transport::Error::GoAway { reason: Reason::NO_ERROR, .. }
         | transport::Error::AtCapacity { .. }
+        | transport::Error::OverShare { .. }
         | transport::Error::Malformed(_) => None,
         _ => Some(Verdict::Lost),
     }
