@@ -35,7 +35,9 @@ async fn no_secret_and_no_foreign_line_stands_in_the_log() {
         loop {
             let found = log.lock().unwrap().iter().find(|line| line.contains("ready")).cloned();
             if let Some(line) = found {
-                let rest = &line[line.find("127.0.0.1:").unwrap()..];
+                // Its admin address stands in the same line.
+                let rest = &line[line.find("listen").unwrap()..];
+                let rest = &rest[rest.find("127.0.0.1:").unwrap()..];
                 let end = rest.find(|c: char| !"0123456789.:".contains(c)).unwrap();
                 return rest[..end].parse().unwrap();
             }
