@@ -212,7 +212,12 @@ impl Stream {
                 self.lease.0.faults.fetch_add(1, Ordering::Relaxed);
                 Error::Reset { reason, remote: false }
             }
-            Error::Io(io) => self.lease.0.cause.get().cloned().unwrap_or(Error::Io(io)),
+            Error::Io(io) => match self.lease.0.cause.get() {
+                // A GOAWAY says of the streams above it that nobody looked at them. h2 fails those with it; this one it
+                // does not speak of, and it may have run.
+                None | Some(Error::GoAway { .. }) => Error::Io(io),
+                Some(cause) => cause.clone(),
+            },
             other => other,
         }
     }

@@ -86,6 +86,15 @@ impl<IO: AsyncRead + AsyncWrite + Send + 'static> Raw<IO> {
         let _ = timeout(PATIENCE, sent).await;
     }
 
+    /// Says goodbye to TLS and TCP, and takes what still comes.
+    pub async fn close(&mut self) {
+        let gone = async {
+            let _ = self.write.shutdown().await;
+            while self.next().await.is_some() {}
+        };
+        let _ = timeout(PATIENCE, gone).await;
+    }
+
     /// Reads what a client says first.
     pub async fn preface(&mut self) {
         let _ = self.read.read_exact(&mut [0; 24]).await;

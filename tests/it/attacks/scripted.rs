@@ -27,6 +27,8 @@ pub enum Act {
     TakeAll,
     /// Ends the TCP connection without a word.
     Vanish,
+    /// Ends it as TLS and TCP ask: all that was sent arrives, and then the end.
+    Close,
 }
 
 /// Probes (a connection's first stream may be one) get UNIMPLEMENTED and are no calls.
@@ -143,6 +145,7 @@ impl Serving {
                         }
                     }
                     Act::Vanish => return,
+                    Act::Close => return io.close().await,
                 }
             }
         }

@@ -84,13 +84,18 @@ const CASES: [Case; 12] = [
 
 #[tokio::test]
 async fn what_surely_reached_nobody_goes_again_and_nothing_else() {
-    // On a connection that has served, and on one that is new.
-    for (Case { name, first, statuses, calls }, served) in
-        CASES.iter().flat_map(|case| [(case, 1), (case, 0)])
+    // On a connection that has served, on one that is new, and on one that is gone in good order instead of at once.
+    for (Case { name, first, statuses, calls }, served, in_order) in
+        CASES.iter().flat_map(|case| [(case, 1, false), (case, 0, false), (case, 1, true)])
     {
         let first = *first;
+        let orderly = move |act| if in_order && matches!(act, Act::Vanish) { Act::Close } else { act };
         let answer = move |Ask { call, stream, .. }: Ask| {
-            if call == served { first(stream) } else { send(&[whole(stream)]) }
+            if call == served {
+                first(stream).into_iter().map(orderly).collect()
+            } else {
+                send(&[whole(stream)])
+            }
         };
         let (world, scripted, listed) = ledger(answer).await;
         let good = Producer::start(&world.ml, &world.hub, "/good", echo).await;
