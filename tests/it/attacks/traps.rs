@@ -162,9 +162,9 @@ async fn trap_1_5_no_call_queues_for_a_stream_that_nobody_has() {
         }
     };
     timeout(Duration::from_secs(20), arrived).await.expect("more connections are opened for more streams");
-    // All connections are full: the next is told at once.
-    let reply = timeout(Duration::from_secs(2), consumer.unary(POST, &[], b"")).await.unwrap().unwrap();
-    assert_eq!((reply.status(), reply.reason().as_str()), (8, "PRODUCER_AT_CAPACITY"));
+    // All connections are full: the next waits for a bounded time (breaker.pending_timeout) and is told.
+    let reply = timeout(Duration::from_secs(5), consumer.unary(POST, &[], b"")).await.unwrap().unwrap();
+    assert_eq!((reply.status(), reply.reason().as_str()), (14, "PRODUCER_BUSY"));
     gate.add_permits(64);
     for call in calls {
         assert_eq!(read(call).await.unwrap().status(), 0);
