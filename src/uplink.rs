@@ -21,6 +21,7 @@ mod outlier;
 mod peer;
 mod peers;
 mod pool;
+mod queue;
 pub mod reflection;
 mod rules;
 mod settings;

@@ -6,23 +6,22 @@
 use super::error::{Busy, Error};
 use super::meter::Meter;
 use super::peer::Peer;
+use super::peers::lock;
 use super::turn::Turn;
-use std::sync::Arc;
+use crate::model::TrustDomain;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::{Instant, timeout_at};
-
-/// The pause in which a queue looks by itself for room on a connection: a stream is free a moment after its call.
-pub(super) const GLANCE: Duration = Duration::from_millis(5);
 
 /// What is counted of one endpoint by all workers together.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     waiting: AtomicUsize,
     freed: Notify,
-    connections: AtomicUsize,
+    connections: Mutex<HashMap<TrustDomain, usize>>,
     /// How many workers count there.
     workers: AtomicUsize,
     /// Some worker may hold more than its share: all have to sum.
@@ -31,15 +30,18 @@ pub(super) struct Gate {
 
 /// A place in the queue of an endpoint.
 #[derive(Debug)]
-pub(super) struct Waiting {
+struct Waiting {
     peer: Arc<Peer>,
     /// When it is given up.
-    pub(super) deadline: Instant,
+    deadline: Instant,
 }
 
 /// A connection that is counted.
 #[derive(Debug)]
-pub(super) struct Connected(Arc<Peer>);
+pub(super) struct Connected {
+    peer: Arc<Peer>,
+    tenant: TrustDomain,
+}
 
 /// Takes a turn at an endpoint as soon as there is a place.
 pub(super) async fn admit(meter: Arc<Meter>, is_retry: bool) -> Result<Turn, Error> {
@@ -100,12 +102,12 @@ impl Gate {
 
     /// Calls that wait for a place.
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(SeqCst)
+        self.waiting.load(Relaxed)
     }
 
     /// Connections that stand or are being made.
     pub(super) fn connections(&self) -> usize {
-        self.connections.load(Relaxed)
+        lock(&self.connections).values().sum()
     }
 
     /// What one worker may hold without asking the others; rounded down, so that together they never hold more.
@@ -116,7 +118,7 @@ impl Gate {
 
 impl Waiting {
     /// A place in the queue; an error at once if it is full.
-    pub(super) fn queue(peer: &Arc<Peer>) -> Result<Self, Error> {
+    fn queue(peer: &Arc<Peer>) -> Result<Self, Error> {
         let rules = peer.rules().breaker;
         let more = |waiting: usize| (waiting < rules.pending).then_some(waiting + 1);
         match peer.gate.waiting.fetch_update(SeqCst, SeqCst, more) {
@@ -126,25 +128,28 @@ impl Waiting {
     }
 
     /// Waits until a call there is over.
-    pub(super) fn freed(&self) -> Notified<'_> {
+    fn freed(&self) -> Notified<'_> {
         self.peer.gate.freed.notified()
     }
 
     /// No place became free in time.
-    pub(super) fn late(&self) -> Error {
+    fn late(&self) -> Error {
         busy(&self.peer, Busy::Late(self.peer.rules().breaker.pending_timeout))
     }
 }
 
 impl Connected {
-    /// Counts one more connection; an error if there are as many as there may be.
-    pub(super) fn count(peer: &Arc<Peer>) -> Result<Self, Error> {
+    /// Counts one more connection for a tenant; an error if there are as many as there may be. One tenant takes at most
+    /// half of them.
+    pub(super) fn count(peer: &Arc<Peer>, tenant: &TrustDomain) -> Result<Self, Error> {
         let most = peer.rules().breaker.connections;
-        let more = |open: usize| (open < most).then_some(open + 1);
-        match peer.gate.connections.fetch_update(Relaxed, Relaxed, more) {
-            Ok(_) => Ok(Self(peer.clone())),
-            Err(_) => Err(busy(peer, Busy::Connections(most))),
+        let mut connections = lock(&peer.gate.connections);
+        let own = connections.get(tenant).copied().unwrap_or_default();
+        if connections.values().sum::<usize>() >= most || own >= most.div_ceil(2) {
+            return Err(busy(peer, Busy::Connections(most)));
         }
+        connections.insert(tenant.clone(), own + 1);
+        Ok(Self { peer: peer.clone(), tenant: tenant.clone() })
     }
 }
 
@@ -154,7 +159,11 @@ fn busy(peer: &Peer, busy: Busy) -> Error {
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.0.gate.connections.fetch_sub(1, Relaxed);
+        let mut connections = lock(&self.peer.gate.connections);
+        match connections.get_mut(&self.tenant) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => drop(connections.remove(&self.tenant)),
+        }
     }
 }
 

@@ -1,14 +1,16 @@
 //! A connection with the turn that is taken on it.
 
-use super::breaker::{self, GLANCE, Waiting};
+use super::breaker;
+use super::queue::Which;
 use super::turn::{Turn, Verdict};
-use super::{Error, Pool};
+use super::{Busy, Error, Pool};
 use crate::model::{Endpoint, Producer, TrustDomain};
 use crate::transport::client;
 use futures::poll;
 use std::pin::pin;
 use std::task::Poll;
-use tokio::time::{Instant, timeout_at};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// A connection to an endpoint, and the attempt that is counted there from now on.
 #[derive(Debug)]
@@ -74,7 +76,7 @@ impl Pool {
         }
     }
 
-    /// All connections are full: waits in the queue for a stream.
+    /// All connections of the tenant are full: waits in its line for a stream.
     async fn lend_later(
         &self,
         producer: &Producer,
@@ -82,19 +84,33 @@ impl Pool {
         tenant: &TrustDomain,
         mut turn: Turn,
     ) -> Result<Lent, Error> {
-        let place = Waiting::queue(turn.meter().peer())?;
+        let rules = turn.meter().peer().rules().breaker;
+        let busy = |busy| Error::Busy { address: endpoint.address.clone(), busy };
+        let late = || busy(Busy::Late(rules.pending_timeout));
+        let which = Which {
+            address: endpoint.address.clone(),
+            identity: producer.identity.clone(),
+            tenant: tenant.clone(),
+        };
+        let deadline = Instant::now() + rules.pending_timeout;
+        let place =
+            self.desk().lines().join(which, rules.pending).ok_or_else(|| busy(Busy::Queue(rules.pending)))?;
+        let _first = timeout_at(deadline, place.first()).await.map_err(|_| late())?;
         loop {
-            // A stream is free a moment after its call was over: a look by itself now and then.
-            let _ = timeout_at(place.deadline.min(Instant::now() + GLANCE), place.freed()).await;
             match self.connection(producer, endpoint, tenant).await {
                 Ok(connection) => {
                     turn.begins_now();
                     return Ok(Lent { connection, turn });
                 }
-                Err(Error::AtCapacity { .. }) if Instant::now() < place.deadline => {}
-                Err(Error::AtCapacity { .. }) => return Err(place.late()),
+                Err(Error::AtCapacity { .. }) if Instant::now() < deadline => {}
+                Err(Error::AtCapacity { .. }) => return Err(late()),
                 Err(error) => return Err(error),
             }
+            // A stream is free when its last handle falls, which nobody is told: the first in line looks now and then.
+            sleep_until(deadline.min(Instant::now() + GLANCE)).await;
         }
     }
 }
+
+/// The pause in which the first in line looks for room on a connection.
+const GLANCE: Duration = Duration::from_millis(5);

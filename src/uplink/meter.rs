@@ -188,12 +188,11 @@ impl Meter {
         }
         let waited = now.saturating_sub(began);
         if verdict == Verdict::TimedOut {
-            if waited < PATIENCE {
+            // A long answer that was cut tells nothing, and neither does a slow call where others were answered meanwhile.
+            if waited < PATIENCE || is_answered || self.progress.load(Relaxed) > began {
                 return;
             }
-            if !is_answered {
-                self.waits.add(waited);
-            }
+            self.waits.add(waited);
         }
         self.time.punish(now, self.peer.rules().balance.decay);
         add(&self.counts.failed, 1);

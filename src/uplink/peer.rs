@@ -8,7 +8,7 @@ use super::outlier::Sample;
 use super::peers::{self, lock};
 use super::rules::Rules;
 use super::waits::Waits;
-use crate::model::{Address, Identity};
+use crate::model::{Address, Endpoint, Identity, Producer};
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
@@ -78,6 +78,11 @@ impl Peer {
     /// Who answers there.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Whether that is the endpoint.
+    pub(super) fn is(&self, producer: &Producer, endpoint: &Endpoint) -> bool {
+        self.address == endpoint.address && self.identity == producer.identity
     }
 
     /// How it is treated.

@@ -10,10 +10,11 @@ use super::cohort::Cohort;
 use super::ejection::{Cause, Ejection};
 use super::meter::Meter;
 use super::peer::Peer;
+use super::queue::Lines;
 use super::rules::Rules;
 use super::turn::Turn;
 use crate::lifecycle::{self, Shutdown};
-use crate::model::{Address, Endpoint, Identity, Producer, VersionName};
+use crate::model::{Address, Endpoint, Identity, Producer, TrustDomain, VersionName};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -32,7 +33,16 @@ pub struct Peers {
 #[derive(Debug, Clone)]
 pub struct Desk {
     peers: Peers,
-    meters: Arc<Mutex<Table<Arc<Meter>>>>,
+    meters: Arc<Mutex<Meters>>,
+    lines: Arc<Lines>,
+}
+
+/// What a worker counts, by endpoint.
+#[derive(Debug, Default)]
+struct Meters {
+    all: Table<Arc<Meter>>,
+    /// The same by where the endpoint's record stands in memory, which is quicker to find and has to be checked.
+    near: HashMap<usize, Arc<Meter>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,7 +91,7 @@ impl Peers {
 
     /// The part of one worker.
     pub fn desk(&self) -> Desk {
-        Desk { peers: self.clone(), meters: Arc::default() }
+        Desk { peers: self.clone(), meters: Arc::default(), lines: Arc::default() }
     }
 
     /// Compares the endpoints of each version again and again, until stopping is asked for.
@@ -182,10 +192,22 @@ impl Default for Peers {
 }
 
 impl Desk {
-    /// What this worker counts of an endpoint. It takes a look-up: whoever calls there often keeps it.
+    /// What this worker counts of an endpoint.
     pub fn meter(&self, producer: &Producer, endpoint: &Endpoint) -> Arc<Meter> {
-        let key = Key::of(producer, endpoint);
         let mut meters = lock(&self.meters);
+        let place = std::ptr::from_ref(endpoint) as usize;
+        if let Some(meter) = meters.near.get(&place).filter(|meter| meter.peer().is(producer, endpoint)) {
+            return meter.clone();
+        }
+        let meter = self.find(&mut meters.all, Key::of(producer, endpoint));
+        if meters.near.len() >= ROOM {
+            meters.near.clear();
+        }
+        meters.near.insert(place, meter.clone());
+        meter
+    }
+
+    fn find(&self, meters: &mut Table<Arc<Meter>>, key: Key) -> Arc<Meter> {
         if let Some(meter) = meters.rows.get(&key) {
             return meter.clone();
         }
@@ -197,15 +219,25 @@ impl Desk {
         meter
     }
 
+    /// Where calls wait for a stream.
+    pub(super) fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
     /// An attempt at an endpoint, counted from now on, whoever holds the connection.
     pub fn begin(&self, producer: &Producer, endpoint: &Endpoint) -> Turn {
         Turn::begin(self.meter(producer, endpoint), false)
     }
 
     /// One more connection to an endpoint, counted until it falls; an error if there are as many as there may be.
-    pub(super) fn connecting(&self, address: &Address, identity: &Identity) -> Result<Connected, Error> {
+    pub(super) fn connecting(
+        &self,
+        address: &Address,
+        identity: &Identity,
+        tenant: &TrustDomain,
+    ) -> Result<Connected, Error> {
         let key = Key { address: address.clone(), identity: identity.clone() };
-        Connected::count(&self.peers.peer(&key))
+        Connected::count(&self.peers.peer(&key), tenant)
     }
 
     /// Nanoseconds of the clock that estimates are kept in.

@@ -30,7 +30,8 @@ pub enum Verdict {
     Unavailable,
     /// Reset, refused, or the connection was gone.
     Lost,
-    /// The deadline passed before the answer was whole. One of less than a second is judged neither way.
+    /// The deadline passed. It counts only if the answer had not begun, no other call there was answered meanwhile, and it
+    /// was at least a second.
     TimedOut,
 }
 

@@ -160,6 +160,20 @@ async fn a_hurried_caller_ejects_nobody_and_a_patient_one_does() {
         }
         assert_eq!(world.out(), out, "{wait:?}");
     }
+    // A long answer that its consumer's deadline cuts, and a slow call beside others that are answered, tell nothing.
+    for _ in 0..6 {
+        let mut stream = world.desk.begin(&world.producer, &world.producer.endpoints[2]);
+        let mut slow = world.desk.begin(&world.producer, &world.producer.endpoints[1]);
+        for turn in [&mut stream, &mut slow] {
+            turn.until(Some(Instant::now() + 10 * SECOND));
+        }
+        stream.answered();
+        advance(5 * SECOND).await;
+        world.call(1, Verdict::Answered);
+        world.slow_call(1, SECOND).await;
+        advance(4 * SECOND).await;
+    }
+    assert!(!world.out().contains(&1) && !world.out().contains(&2), "{:?}", world.out());
     let mut cancelled = world.desk.begin(&world.producer, &world.producer.endpoints[1]);
     cancelled.until(Some(Instant::now() + 60 * SECOND));
     drop(cancelled);
@@ -248,13 +262,19 @@ async fn the_limit_holds_for_all_workers_together() {
 
 #[tokio::test(start_paused = true)]
 async fn connections_are_counted_and_freed() {
-    let (world, meter) = narrow(Breaker { connections: 1, ..Breaker::default() });
-    let connect = || world.desk.connecting(meter.peer().address(), meter.peer().identity());
-    let one = connect().unwrap();
-    assert!(matches!(connect(), Err(Error::Busy { busy: Busy::Connections(1), .. })));
-    drop(one);
+    let (world, meter) = narrow(Breaker { connections: 3, ..Breaker::default() });
+    let tenants = ["a", "b"].map(|name| TrustDomain::parse(name).unwrap());
+    let connect = |tenant: usize| {
+        world.desk.connecting(meter.peer().address(), meter.peer().identity(), &tenants[tenant])
+    };
+    let (one, two) = (connect(0).unwrap(), connect(0).unwrap());
+    let refused = |tenant| matches!(connect(tenant), Err(Error::Busy { busy: Busy::Connections(3), .. }));
+    assert!(refused(0), "one tenant takes half, rounded up");
+    let three = connect(1).unwrap();
+    assert!(refused(1));
+    drop((one, two, three));
     assert_eq!(meter.peer().connections(), 0);
-    connect().unwrap();
+    connect(0).unwrap();
 }
 
 #[derive(Debug, Clone, Copy)]

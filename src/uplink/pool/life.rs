@@ -43,7 +43,7 @@ fn live(shared: Arc<Shared>, key: Key, over: CancellationToken) -> BoxFuture<'st
 async fn once(shared: Arc<Shared>, key: &Key, over: CancellationToken) {
     let over = over.drop_guard();
     let credentials = *shared.credentials.borrow();
-    let _counted = match shared.desk.connecting(&key.address, &key.identity) {
+    let _counted = match shared.desk.connecting(&key.address, &key.identity, &key.tenant) {
         Ok(counted) => counted,
         Err(busy) => return shared.with(key, |slot, settings| slot.fail(busy, settings)),
     };
