@@ -7,6 +7,7 @@
 mod breaker;
 mod cohort;
 pub mod collector;
+mod desk;
 mod dial;
 mod ejection;
 mod error;
@@ -27,17 +28,19 @@ mod rules;
 mod settings;
 mod slot;
 mod socket;
+mod table;
 mod turn;
 mod waits;
 
 pub use cohort::Cohort;
+pub use desk::Desk;
 pub use ejection::{Cause, Ejection};
 pub use error::{Busy, Error};
 pub use lend::Lent;
 pub use meter::{Meter, Tally};
 pub use observations::{Look, Observation, Observations, Observer, Seen};
 pub use peer::Peer;
-pub use peers::{Desk, Ejections, Peers};
+pub use peers::{Ejections, Peers};
 pub use pool::Pool;
 pub use rules::{Balance, Breaker, Outliers, Rules};
 pub use settings::Settings;

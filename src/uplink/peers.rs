@@ -1,54 +1,26 @@
 //! What calls have shown of each endpoint: each worker counts by itself, and what follows from it holds for all.
 //!
 //! An endpoint is an address with the identity that answers there: two producers that name the same are one.
-//! Flow: a [`Turn`](super::Turn) ends → its worker's [`Meter`] → failures in a row eject at once; a comparison on the
+//! Flow: a [`Turn`](super::Turn) ends → its worker's [`Meter`](super::Meter) → failures in a row eject at once; a comparison on the
 //! control plane ejects who is far worse than the others of its [`Cohort`].
 
-use super::Error;
-use super::breaker::Connected;
 use super::cohort::Cohort;
+use super::desk::Desk;
 use super::ejection::{Cause, Ejection};
-use super::meter::Meter;
 use super::peer::Peer;
-use super::queue::Lines;
 use super::rules::Rules;
-use super::turn::Turn;
+use super::table::{self, Key, Table};
 use crate::lifecycle::{self, Shutdown};
-use crate::model::{Address, Endpoint, Identity, Producer, TrustDomain, VersionName};
+use crate::model::{Endpoint, Producer, VersionName};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::time::{Instant, sleep};
 
-/// A table is searched for what is no longer used when it has grown to this, and then each time it has doubled.
-const ROOM: usize = 1024;
-
 /// What calls have shown of each endpoint. One for each broker; clones are the same.
 #[derive(Debug, Clone)]
 pub struct Peers {
     shared: Arc<Shared>,
-}
-
-/// One worker's part of it: counters that no other thread writes. Clones are the same.
-#[derive(Debug, Clone)]
-pub struct Desk {
-    peers: Peers,
-    meters: Arc<Mutex<Meters>>,
-    lines: Arc<Lines>,
-}
-
-/// What a worker counts, by endpoint.
-#[derive(Debug, Default)]
-struct Meters {
-    all: Table<Arc<Meter>>,
-    /// The same by where the endpoint's record stands in memory, which is quicker to find and has to be checked.
-    near: HashMap<usize, Arc<Meter>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
-    address: Address,
-    identity: Identity,
 }
 
 /// Who is left out for a time, at one moment.
@@ -68,13 +40,6 @@ pub(super) struct Shared {
     revision: AtomicU64,
 }
 
-#[derive(Debug)]
-struct Table<T> {
-    rows: HashMap<Key, T>,
-    /// From so many rows on it is searched for what is no longer used.
-    full: usize,
-}
-
 impl Peers {
     /// Knows nobody yet.
     pub fn new(rules: Rules) -> Self {
@@ -91,7 +56,7 @@ impl Peers {
 
     /// The part of one worker.
     pub fn desk(&self) -> Desk {
-        Desk { peers: self.clone(), meters: Arc::default(), lines: Arc::default() }
+        Desk::new(self.clone())
     }
 
     /// Compares the endpoints of each version again and again, until stopping is asked for.
@@ -110,6 +75,11 @@ impl Peers {
     /// Rises when somebody is left out, or back before the time. Cheap.
     pub fn revision(&self) -> u64 {
         self.shared.revision.load(Relaxed)
+    }
+
+    /// Nanoseconds of the clock that estimates are kept in.
+    pub(super) fn now(&self) -> u64 {
+        nanos(self.shared.epoch, Instant::now())
     }
 
     /// How endpoints are treated.
@@ -139,7 +109,7 @@ impl Peers {
     /// The endpoints that serve a version are compared with each other while somebody holds what is returned.
     pub fn enrol(&self, version: &VersionName, peers: Vec<Arc<Peer>>) -> Arc<Cohort> {
         let mut cohorts = lock(&self.shared.cohorts);
-        if cohorts.len() >= ROOM && cohorts.len().is_power_of_two() {
+        if cohorts.len() >= table::ROOM && cohorts.len().is_power_of_two() {
             cohorts.retain(|_, known| known.iter().any(|cohort| cohort.strong_count() > 0));
         }
         let known = cohorts.entry(version.clone()).or_default();
@@ -155,7 +125,7 @@ impl Peers {
 
     /// Ejects whoever is far worse than the others.
     pub(super) fn compare(&self) {
-        let now = nanos(self.shared.epoch, Instant::now());
+        let now = self.now();
         let cohorts: Vec<_> =
             lock(&self.shared.cohorts).values().flatten().filter_map(Weak::upgrade).collect();
         let mut samples = HashMap::new();
@@ -174,7 +144,7 @@ impl Peers {
         lock(&self.shared.known).rows.get(key).and_then(Weak::upgrade)
     }
 
-    fn peer(&self, key: &Key) -> Arc<Peer> {
+    pub(super) fn peer(&self, key: &Key) -> Arc<Peer> {
         let mut known = lock(&self.shared.known);
         if let Some(peer) = known.rows.get(key).and_then(Weak::upgrade) {
             return peer;
@@ -188,71 +158,6 @@ impl Peers {
 impl Default for Peers {
     fn default() -> Self {
         Self::new(Rules::default())
-    }
-}
-
-impl Desk {
-    /// What this worker counts of an endpoint.
-    pub fn meter(&self, producer: &Producer, endpoint: &Endpoint) -> Arc<Meter> {
-        let mut meters = lock(&self.meters);
-        let place = std::ptr::from_ref(endpoint) as usize;
-        if let Some(meter) = meters.near.get(&place).filter(|meter| meter.peer().is(producer, endpoint)) {
-            return meter.clone();
-        }
-        let meter = self.find(&mut meters.all, Key::of(producer, endpoint));
-        if meters.near.len() >= ROOM {
-            meters.near.clear();
-        }
-        meters.near.insert(place, meter.clone());
-        meter
-    }
-
-    fn find(&self, meters: &mut Table<Arc<Meter>>, key: Key) -> Arc<Meter> {
-        if let Some(meter) = meters.rows.get(&key) {
-            return meter.clone();
-        }
-        let peer = self.peers.peer(&key);
-        let meter = Arc::new(Meter::new(peer.clone()));
-        peer.add_meter(&meter);
-        // One that nobody holds and nobody calls is forgotten with its estimate.
-        meters.put(key, meter.clone(), |meter| Arc::strong_count(meter) > 1);
-        meter
-    }
-
-    /// Where calls wait for a stream.
-    pub(super) fn lines(&self) -> &Lines {
-        &self.lines
-    }
-
-    /// An attempt at an endpoint, counted from now on, whoever holds the connection.
-    pub fn begin(&self, producer: &Producer, endpoint: &Endpoint) -> Turn {
-        Turn::begin(self.meter(producer, endpoint), false)
-    }
-
-    /// One more connection to an endpoint, counted until it falls; an error if there are as many as there may be.
-    pub(super) fn connecting(
-        &self,
-        address: &Address,
-        identity: &Identity,
-        tenant: &TrustDomain,
-    ) -> Result<Connected, Error> {
-        let key = Key { address: address.clone(), identity: identity.clone() };
-        Connected::count(&self.peers.peer(&key), tenant)
-    }
-
-    /// Nanoseconds of the clock that estimates are kept in.
-    pub fn now(&self) -> u64 {
-        nanos(self.peers.shared.epoch, Instant::now())
-    }
-
-    /// The part of all workers.
-    pub fn peers(&self) -> &Peers {
-        &self.peers
-    }
-
-    /// Whether both are the part of the same worker.
-    pub fn is(&self, other: &Desk) -> bool {
-        Arc::ptr_eq(&self.meters, &other.meters)
     }
 }
 
@@ -281,28 +186,6 @@ impl Ejections {
     /// Why an endpoint is left out; `None` if it is not.
     pub fn of(&self, producer: &Producer, endpoint: &Endpoint) -> Option<&Ejection> {
         if self.0.is_empty() { None } else { self.0.get(&Key::of(producer, endpoint)) }
-    }
-}
-
-impl Key {
-    fn of(producer: &Producer, endpoint: &Endpoint) -> Self {
-        Self { address: endpoint.address.clone(), identity: producer.identity.clone() }
-    }
-}
-
-impl<T> Table<T> {
-    fn put(&mut self, key: Key, row: T, is_used: impl Fn(&T) -> bool) {
-        if self.rows.len() >= self.full {
-            self.rows.retain(|_, row| is_used(row));
-            self.full = ROOM.max(self.rows.len() * 2);
-        }
-        self.rows.insert(key, row);
-    }
-}
-
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self { rows: HashMap::new(), full: ROOM }
     }
 }
 

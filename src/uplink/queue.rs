@@ -85,7 +85,8 @@ mod tests {
         assert!(futures::poll!(std::pin::pin!(b.first())).is_pending());
         let other = lines.join(which("b"), 2).unwrap();
         assert!(other.first().await.is_some(), "another tenant's line is its own");
-        drop((first, a));
+        drop(first);
+        drop(a);
         assert!(b.first().await.is_some());
         assert!(lines.join(which("a"), 2).is_some());
     }

@@ -1,9 +1,9 @@
 //! Ejection and the breaker, on a paused clock.
 
 use super::*;
-use crate::model::{Freshness, ProducerName, Source};
+use crate::model::{Address, Freshness, Identity, ProducerName, Source, TrustDomain};
 use crate::uplink::breaker::admit;
-use crate::uplink::{Breaker, Busy, Outliers, Verdict};
+use crate::uplink::{Breaker, Busy, Error, Meter, Outliers, Verdict};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use std::time::Duration;
