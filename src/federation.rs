@@ -7,6 +7,7 @@
 
 mod apply;
 mod baseline;
+mod calls;
 mod compare;
 mod declared;
 pub mod discovery;

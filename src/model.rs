@@ -17,6 +17,7 @@ mod network;
 mod producer;
 mod registration;
 mod resource;
+pub mod service_config;
 mod text;
 mod validity;
 mod version;

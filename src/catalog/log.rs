@@ -145,7 +145,9 @@ fn of_version(version: &Version) -> usize {
     let obligations = facts.obligations.iter().map(|obligation| text(obligation));
     let needs = facts.depends_on.iter().chain(&facts.prerequisites).map(of_need);
     let lists = services.chain(seen_by).chain(labels).chain(obligations).chain(needs);
-    schema + texts + lists.sum::<usize>()
+    let config = facts.service_config.as_ref().map_or(0, |config| text(config.as_str()));
+    let idempotent = facts.idempotent.iter().map(|method| text(&method.path)).sum::<usize>();
+    schema + texts + config + idempotent + lists.sum::<usize>()
 }
 
 fn of_need(need: &Requirement) -> usize {

@@ -43,6 +43,8 @@ pub(super) struct Method<'a> {
     pub(super) output: &'a str,
     pub(super) client_streaming: bool,
     pub(super) server_streaming: bool,
+    /// Whether it may run more than once.
+    pub(super) is_idempotent: bool,
 }
 
 /// Why a walk ended early.
@@ -172,7 +174,10 @@ impl<'a, E> Walk<'_, 'a, E> {
                 1 => method.name = part.text()?,
                 2 => method.input = part.text()?,
                 3 => method.output = part.text()?,
-                4 => self.parts(&part)?,
+                4 => {
+                    self.parts(&part)?;
+                    method.is_idempotent = is_idempotent(part.bytes()?)?.unwrap_or(method.is_idempotent);
+                }
                 5 => method.client_streaming = part.number()? != 0,
                 6 => method.server_streaming = part.number()? != 0,
                 _ => {}
@@ -235,6 +240,18 @@ impl<'a, E> Walk<'_, 'a, E> {
     fn visit(&mut self, event: Event<'a, '_>) -> Result<(), Stop<E>> {
         (self.visit)(event).map_err(Stop::Visitor)
     }
+}
+
+/// What `google.protobuf.MethodOptions` say of it: `NO_SIDE_EFFECTS` and `IDEMPOTENT` do.
+fn is_idempotent(options: &[u8]) -> Result<Option<bool>, Malformed> {
+    let mut said = None;
+    for option in Fields::of(options) {
+        let option = option?;
+        if option.number == 34 {
+            said = Some(matches!(option.number()?, 1 | 2));
+        }
+    }
+    Ok(said)
 }
 
 fn name_of(part: &[u8]) -> Result<&str, Malformed> {

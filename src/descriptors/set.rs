@@ -30,6 +30,8 @@ pub struct Method {
     pub client_streaming: bool,
     /// Whether the server sends a stream.
     pub server_streaming: bool,
+    /// Whether its options say that it may run more than once (`idempotency_level`).
+    pub is_idempotent: bool,
 }
 
 /// One sound file, tied to the very files that it imports.
@@ -106,6 +108,7 @@ impl Set {
                     output: method.output.trim_start_matches('.').to_owned(),
                     client_streaming: method.client_streaming,
                     server_streaming: method.server_streaming,
+                    is_idempotent: method.is_idempotent,
                 }),
                 _ => {}
             }

@@ -1,8 +1,8 @@
 //! Judges one declared version: its names, its words, its dates, its descriptors, and what stands already.
 
 use super::compare::New;
-use super::facts;
 use super::judge::{Case, LINE};
+use super::{calls, facts};
 use crate::access::Denial;
 use crate::descriptors::{self, Set};
 use crate::model::{Digest, Offer, Slo, Version, VersionName, Visibility};
@@ -44,6 +44,7 @@ pub(super) fn judge(case: &mut Case<'_>, path: &str, offer: Offer) -> (Version, 
     let mut services = offer.services;
     self::services(case, path, &services, described.as_deref());
     services.sort();
+    let facts = calls::judge(case, path, offer.facts, &services, described.as_deref());
 
     let version = Version {
         name: VersionName {
@@ -68,7 +69,7 @@ pub(super) fn judge(case: &mut Case<'_>, path: &str, offer: Offer) -> (Version, 
         visibility: offer.visibility,
         slo: offer.slo,
         traffic_weight: offer.traffic_weight,
-        facts: offer.facts,
+        facts,
     };
     let new = New { version: &version, described: described.as_ref() };
     case.found.extend(case.known.mutation(path, new));

@@ -126,6 +126,13 @@ fn version(spec: &VersionSpec, folder: &str, named: &mut Vec<(PathBuf, Vec<u8>)>
             path.into()
         })
     });
+    let config = facts.service_config.as_ref().map(|config| {
+        inline(config.as_str()).unwrap_or_else(|| {
+            let path = format!("{folder}configs/{}.json", stem(offer));
+            named.push((PathBuf::from(&path), config.as_str().to_owned().into_bytes()));
+            path.into()
+        })
+    });
     let known =
         |words: &[(&'static str, _)], it| words.iter().find(|(_, known)| *known == it).map(|(word, _)| *word);
     let availability = AVAILABILITIES.iter().skip(1).find(|(_, known)| *known == facts.availability);
@@ -153,6 +160,7 @@ fn version(spec: &VersionSpec, folder: &str, named: &mut Vec<(PathBuf, Vec<u8>)>
         .rows("depends_on", facts.depends_on.iter().map(requirement))
         .rows("prerequisites", facts.prerequisites.iter().map(requirement))
         .list("obligations", &facts.obligations)
+        .maybe("service_config", config)
 }
 
 /// A schema as it may stand in the document: one that is read back as the same text.

@@ -118,6 +118,7 @@ fn version() -> Value {
         ("replacement", matching("^platforms/[^/]+/capabilities/[^/]+/versions/[^/]+$", "The version to move to.")),
         ("availability", words(changes, "open", "Which changes a provisioned capability still takes.")),
         ("traffic_weight", json!({"type": "integer", "minimum": 1, "maximum": 1000, "description": "Its share of calls that ask for no version, among the versions of the service that say one."})),
+        ("service_config", json!({"type": ["object", "string"], "minLength": 1, "description": "How its methods are to be called: gRPC's service config, or the path of one below the manifest's folder."})),
         ("sticky_key", text("The metadata key whose value keeps calls with one endpoint, as long as that is there: session-id.")),
         ("slo", slo()),
         ("depends_on", list(requirement(), "What it stands on; the owner's business.")),

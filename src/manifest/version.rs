@@ -2,6 +2,7 @@
 
 use super::kind::visibility;
 use super::reader::{Field, Table};
+use crate::model::service_config::ServiceConfig;
 use crate::model::{
     Availability, CapabilityId, CapabilityName, Facts, Offer, PlatformName, Requirement, ServiceName, Slo,
     Stage, VersionName, VersionSpec,
@@ -139,6 +140,30 @@ fn schema(field: &Field<'_>) -> Option<String> {
     }
 }
 
+/// A service config that stands right here, or the path of a file that holds one.
+fn service_config(field: &Field<'_>) -> Option<ServiceConfig> {
+    let fix = "see docs/resilience.md for what a service config says";
+    let text = match field.value() {
+        Value::Object(_) => field.value().to_string(),
+        Value::String(_) => match String::from_utf8(field.file(LARGEST_FILE)?) {
+            Ok(text) => text,
+            Err(_) => return field.fault("the file is not text", fix),
+        },
+        _ => {
+            return field.wrong("a service config or the path of one", "write its fields below it, indented");
+        }
+    };
+    ServiceConfig::parse(&text)
+        .map_err(|found| {
+            for violation in found {
+                let place = if violation.field.is_empty() { "" } else { ": " };
+                let _: Option<()> =
+                    field.fault(format!("{}{place}{}", violation.field, violation.message), fix);
+            }
+        })
+        .ok()
+}
+
 fn slo(table: &Table<'_>) -> Option<Slo> {
     let percent = table.maybe("availability_percent", |field| {
         let percent = field.number()?;
@@ -173,6 +198,7 @@ fn facts(spec: &Table<'_>) -> Option<Facts> {
     let cost_unit = spec.text("cost_unit");
     let sticky_key = spec.text("sticky_key");
     let obligations = spec.maybe("obligations", |field| field.list(|item| item.text().map(str::to_owned)));
+    let service_config = spec.maybe("service_config", service_config);
     Some(Facts {
         labels: labels?.unwrap_or_default(),
         replacement: replacement?,
@@ -184,6 +210,8 @@ fn facts(spec: &Table<'_>) -> Option<Facts> {
         cost_unit: cost_unit?,
         sticky_key: sticky_key?,
         obligations: obligations?.unwrap_or_default(),
+        service_config: service_config?,
+        idempotent: Vec::new(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What an owner says of a version beyond its contract: whom it needs, whom to wake, what it costs.
 
+use super::service_config::{Idempotent, ServiceConfig};
 use super::{CapabilityName, VersionName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +30,12 @@ pub struct Facts {
     pub sticky_key: String,
     /// What its consumers must observe: names of policies, or URLs.
     pub obligations: Vec<String>,
+    /// How its methods are to be called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_config: Option<ServiceConfig>,
+    /// Methods that may run more than once, by path. Read from its descriptors, never said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub idempotent: Vec<Idempotent>,
 }
 
 /// Which changes a provisioned capability still takes.
@@ -65,6 +72,12 @@ impl Facts {
     /// Whether nothing is said.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The method of this path, if it may run more than once.
+    pub fn idempotent(&self, service: &str, method: &str) -> Option<&Idempotent> {
+        let is_it = |known: &&Idempotent| known.path.split_once('/') == Some((service, method));
+        self.idempotent.iter().find(is_it)
     }
 
     /// Shares them; those that say nothing are all one.

@@ -68,6 +68,8 @@ pub fn version<'a>(
         cost_unit: facts.cost_unit.clone(),
         sticky_key: facts.sticky_key.clone(),
         obligations: facts.obligations.clone(),
+        service_config: facts.service_config.as_ref().map(|c| c.as_str().to_owned()).unwrap_or_default(),
+        idempotent_methods: facts.idempotent.iter().map(|method| method.path.clone()).collect(),
         sources: sources.into_iter().map(|said| source(said).into()).collect(),
     }
 }

@@ -3,6 +3,7 @@
 use super::catalog::{parse_availability, parse_changes, parse_latency, parse_stage};
 use super::pb::portolan::{catalog::v1 as catalog, registry::v1 as pb};
 use super::time::{duration, parse_duration, parse_timestamp, timestamp};
+use crate::model::service_config::ServiceConfig;
 use crate::model::{
     Address, CapabilityId, CapabilityName, Endpoint, Facts, Offer, PlatformName, ProducerId, ProducerName,
     Registration, Requirement, ServiceName, Slo, Stage, VersionName, Violation, Visibility,
@@ -83,6 +84,7 @@ pub fn capability_version(offer: &Offer) -> pb::CapabilityVersion {
         cost_unit: facts.cost_unit.clone(),
         sticky_key: facts.sticky_key.clone(),
         obligations: facts.obligations.clone(),
+        service_config: facts.service_config.as_ref().map(|c| c.as_str().to_owned()).unwrap_or_default(),
     }
 }
 
@@ -144,6 +146,7 @@ fn parse_facts(found: &mut Found, path: &str, offer: &mut pb::CapabilityVersion)
     let depends_on = found.each(&at("depends_on"), std::mem::take(&mut offer.depends_on), parse_requirement);
     let prerequisites =
         found.each(&at("prerequisites"), std::mem::take(&mut offer.prerequisites), parse_requirement);
+    let service_config = found.service_config(&at("service_config"), &offer.service_config);
     Some(Facts {
         labels: std::mem::take(&mut offer.labels).into_iter().collect(),
         replacement: replacement?,
@@ -155,6 +158,8 @@ fn parse_facts(found: &mut Found, path: &str, offer: &mut pb::CapabilityVersion)
         cost_unit: std::mem::take(&mut offer.cost_unit),
         sticky_key: std::mem::take(&mut offer.sticky_key),
         obligations: std::mem::take(&mut offer.obligations),
+        service_config: service_config?,
+        idempotent: Vec::new(),
     })
 }
 
@@ -228,6 +233,21 @@ impl Found {
         read.into_iter().collect()
     }
 
+    /// A service config; empty is none. What is wrong inside is named by its path there.
+    fn service_config(&mut self, path: &str, text: &str) -> Option<Option<ServiceConfig>> {
+        if text.is_empty() {
+            return Some(None);
+        }
+        let inside = |v: Violation| match v.field.as_str() {
+            "" => Violation { field: path.to_owned(), ..v },
+            field => Violation { field: format!("{path}.{field}"), ..v },
+        };
+        ServiceConfig::parse(text)
+            .map_err(|found| self.0.extend(found.into_iter().map(inside)))
+            .ok()
+            .map(Some)
+    }
+
     fn stage(&mut self, path: &str, stage: i32) -> Option<Stage> {
         let rule =
             "say how far it is: STAGE_ALPHA, STAGE_BETA, STAGE_STABLE, STAGE_DEPRECATED or STAGE_RETIRED";
@@ -281,6 +301,7 @@ mod tests {
                 cost_unit: "call".into(),
                 sticky_key: "session-id".into(),
                 obligations: vec!["gdpr".into()],
+                service_config: r#"{"methodConfig":[{"name":[{}],"timeout":"5s"}]}"#.into(),
             }],
             identity: "spiffe://payments.example/ledger".into(),
             lease_duration: Some(prost_types::Duration { seconds: 20, nanos: 0 }),

@@ -3,6 +3,7 @@
 use super::platform::Platform;
 use super::reader::{Field, Table};
 use super::schema;
+use crate::model::service_config::ServiceConfig;
 use crate::model::{
     CapabilityId, Facts, Offer, PlatformName, ServiceName, ServicePrefix, Slo, Stage, Visibility,
 };
@@ -64,6 +65,9 @@ pub struct Capability {
     /// What the owner promises: the 99th percentile of the latency of unary calls.
     #[schemars(schema_with = "schema::duration", default)]
     pub latency_p99: Option<Duration>,
+    /// How its methods are to be called: gRPC's service config as JSON, or the file that holds it.
+    #[schemars(with = "Option<String>")]
+    pub service_config: Option<ServiceConfig>,
     /// The metadata key whose value keeps calls with one endpoint, as long as that is there.
     #[schemars(default)]
     pub sticky_key: String,
@@ -88,7 +92,12 @@ impl Capability {
             visibility: self.visibility.clone(),
             slo: Slo { availability_percent: self.availability_percent, latency_p99: self.latency_p99 },
             traffic_weight: None,
-            facts: Facts { sticky_key: self.sticky_key.clone(), ..Facts::default() }.shared(),
+            facts: Facts {
+                sticky_key: self.sticky_key.clone(),
+                service_config: self.service_config.clone(),
+                ..Facts::default()
+            }
+            .shared(),
         }
     }
 }
@@ -143,6 +152,7 @@ pub(super) fn capability(
     let latency_p99 = table.get("latency_p99").map_or(Some(None), |field| {
         field.duration(Duration::from_millis(1)..=Duration::from_secs(3600)).map(Some)
     });
+    let service_config = table.get("service_config").map_or(Some(None), |field| config(&field).map(Some));
     let sticky_key =
         table.get("sticky_key").map_or(Some(String::new()), |field| field.text().map(str::to_owned));
     Some(Capability {
@@ -160,6 +170,7 @@ pub(super) fn capability(
         visibility: visible?,
         availability_percent: availability_percent?,
         latency_p99: latency_p99?,
+        service_config: service_config?,
         sticky_key: sticky_key?,
     })
 }
@@ -202,6 +213,27 @@ fn percent(field: &Field<'_>) -> Option<f64> {
     }
     field
         .fault(format!("{percent} is out of range"), "write a percentage above 0 and up to 100, such as 99.9")
+}
+
+/// JSON, or the path of a file that holds some.
+fn config(field: &Field<'_>) -> Option<ServiceConfig> {
+    let fix = "see docs/resilience.md for what a service config says";
+    let text = match field.text()? {
+        text if text.trim_start().starts_with('{') => text.to_owned(),
+        _ => match String::from_utf8(bytes(field)?) {
+            Ok(text) => text,
+            Err(_) => return field.fault("the file is not text", fix),
+        },
+    };
+    let found = match ServiceConfig::parse(&text) {
+        Ok(config) => return Some(config),
+        Err(found) => found,
+    };
+    for violation in found {
+        let place = if violation.field.is_empty() { "" } else { ": " };
+        let _: Option<()> = field.fault(format!("{}{place}{}", violation.field, violation.message), fix);
+    }
+    None
 }
 
 fn bytes(field: &Field<'_>) -> Option<Vec<u8>> {

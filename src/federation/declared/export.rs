@@ -4,6 +4,7 @@ use super::Published;
 use super::set::{Declared, Key, Sealed};
 use crate::catalog::{self, PlatformEntry, Snapshot};
 use crate::descriptors;
+use crate::federation::calls;
 use crate::model::{
     GrantId, GrantName, GrantSpec, Offer, PlatformName, PlatformSpec, Producer, ProducerSpec, Resource,
     Source, Spec, Version, VersionSpec,
@@ -111,7 +112,7 @@ pub(super) fn standing(catalog: &Snapshot, wanted: &Spec) -> Option<(Spec, Optio
         Spec::Version(spec) => {
             let version = &catalog.offering(&spec.name())?.version;
             let (descriptors, digest) = (version.descriptors, version.digest);
-            let sealed = Sealed { descriptors, bytes: 0, files: None, digest };
+            let sealed = Sealed { descriptors, bytes: 0, files: None, digest, idempotent: Vec::new() };
             Some((Spec::Version(version_spec(version)), Some(sealed)))
         }
         Spec::Producer(spec) => Some((Spec::Producer(producer_spec(catalog.producer(&spec.name)?)), None)),
@@ -151,7 +152,8 @@ pub(super) fn version_spec(version: &Version) -> VersionSpec {
         visibility: version.visibility,
         slo: version.slo,
         traffic_weight: version.traffic_weight,
-        facts: version.facts,
+        // What its descriptors say is not said again.
+        facts: calls::with_idempotent(version.facts, &[]),
     };
     VersionSpec { platform: version.name.platform, offer }
 }

@@ -131,6 +131,7 @@ impl Fields {
         self.put("cost_unit", &facts.cost_unit);
         self.put("sticky_key", &facts.sticky_key);
         self.list("obligations", &facts.obligations);
+        self.put("service_config", facts.service_config.as_ref().map(|c| c.as_str()).unwrap_or_default());
     }
 
     fn producer(&mut self, spec: &ProducerSpec) {

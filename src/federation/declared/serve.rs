@@ -6,6 +6,7 @@ use super::place::{Next, of_catalog, refused};
 use super::set::{Key, Sealed};
 use super::step::{Faults, unwritable};
 use crate::catalog::Change;
+use crate::federation::calls;
 use crate::federation::draft::Draft;
 use crate::federation::judge::Case;
 use crate::federation::offer::{self, Described};
@@ -256,7 +257,7 @@ pub(super) fn said(spec: &VersionSpec, sealed: &Sealed, defaults: Option<&Capabi
         visibility: offer.visibility,
         slo: offer.slo,
         traffic_weight: offer.traffic_weight,
-        facts: offer.facts,
+        facts: calls::with_idempotent(offer.facts, &sealed.idempotent),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is declared by manifests: an immutable set, so that a draft is free to fail.
 
+use crate::model::service_config::Idempotent;
 use crate::model::{
     CapabilityName, CapabilitySpec, Digest, Drift, GrantName, Identity, Platform, PlatformName, ProducerId,
     ProducerName, Resource, ServiceName, Spec, VersionName,
@@ -44,6 +45,9 @@ pub(in crate::federation) struct Sealed {
     pub(in crate::federation) files: Option<Digest>,
     /// What may never change.
     pub(in crate::federation) digest: Digest,
+    /// Methods that its descriptors declare idempotent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::federation) idempotent: Vec<Idempotent>,
 }
 
 /// One declared resource.

@@ -151,6 +151,8 @@ fn facts() -> impl Strategy<Value = Arc<Facts>> {
                 cost_unit,
                 sticky_key,
                 obligations,
+                service_config: None,
+                idempotent: Vec::new(),
             };
             facts.shared()
         },

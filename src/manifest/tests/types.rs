@@ -24,6 +24,7 @@ fn full(kind: &str) -> Value {
                 "sunset_time": "2027-01-01T00:00:00Z", "availability": "no_new", "traffic_weight": 5, "sticky_key": "session-id",
                 "replacement": "platforms/a/capabilities/b/versions/1.0.0", "depends_on": needs, "prerequisites": needs,
                 "slo": {"availability_percent": 99.9, "latency_p99": "5ms"}, "obligations": ["gdpr"],
+                "service_config": {"methodConfig": [{"name": [{}], "timeout": "5s"}]},
             });
             spec.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
             ("ledger/1.2.0", spec)
@@ -53,8 +54,8 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
         found.push(at.to_owned());
     }
     match value {
-        // What stands in a schema is the schema's own.
-        Value::Object(fields) if at != "/spec/parameter_schema" => {
+        // What stands in a schema, or a service config, is its own.
+        Value::Object(fields) if !matches!(at, "/spec/parameter_schema" | "/spec/service_config") => {
             fields.iter().for_each(|(key, field)| pointers(field, &format!("{at}/{key}"), found));
         }
         Value::Array(items) => {
@@ -152,7 +153,7 @@ fn fits(pointer: &str, was: &Value, wrong: &Value) -> bool {
     match was {
         // Whether a file is there, no schema knows.
         _ if last == "descriptor_set" => wrong.is_string(),
-        _ if last == "parameter_schema" => wrong.is_object() || wrong.is_string(),
+        _ if matches!(last, "parameter_schema" | "service_config") => wrong.is_object() || wrong.is_string(),
         Value::String(_) => wrong.is_string() && is_free(pointer),
         Value::Bool(_) => wrong.is_boolean(),
         Value::Number(_) => *wrong == json!(7),

@@ -69,6 +69,7 @@ impl Judge<'_> {
             bytes: described.as_ref().map_or(0, |described| described.bytes.len()),
             files: described.as_ref().map(|described| described.set.files_digest()),
             digest: version.digest,
+            idempotent: version.facts.idempotent.clone(),
         };
         let made = case.finish(|| {
             Made::Version(Box::new(Ready { version, described, sealed, defaults, compared: HashSet::new() }))
