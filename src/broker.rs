@@ -261,7 +261,9 @@ fn edge(
         broker: config.id.clone(),
         locality: settings::locality(config),
         message_bytes: settings::message_bytes(config),
-        replay: Default::default(),
+        replay: settings::replay(config),
+        retries: settings::retries(config),
+        hop: config.timeouts.hop,
         telemetry,
     });
     let services = Arc::new(services::all(config, known, &relay, board, shutdown));

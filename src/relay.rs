@@ -3,20 +3,26 @@
 //! Owns: the route, the header rules, the deadline, the bounds of a message. Never: holds a message, names a gRPC code,
 //! rewrites a producer's own status.
 //! Flow: `director` reads one snapshot → `header` edits → `attempt` after attempt, `uplink` lends a connection and
-//! `carry` moves frames both ways, while `replay` keeps what may have to be sent again → `course` says what happened.
+//! `carry` moves frames both ways, while `replay` keeps what may have to be sent again; `retry` and `budget` say whether
+//! it is, `hedge` runs some beside each other → `course` says what happened.
 
 mod answer;
 mod attempt;
+pub mod budget;
 mod carry;
 pub mod course;
 pub mod deadline;
 pub mod director;
 mod error;
+mod fallen;
 mod forward;
 mod header;
+mod hedge;
 mod intent;
+mod lend;
 mod meter;
 pub mod replay;
+mod retry;
 mod route;
 mod story;
 mod tries;
@@ -30,3 +36,5 @@ pub use forward::{Call, Ended, Relay, Wish};
 pub use header::Loop;
 pub use intent::{BadIntent, EXPLAIN, Intent, MAX_STALENESS, PLATFORM, VERSION};
 pub use meter::Oversize;
+#[cfg(test)]
+pub(crate) use retry::status;

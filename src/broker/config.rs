@@ -11,6 +11,7 @@ mod network;
 mod platform;
 mod producer;
 mod reader;
+mod retries;
 mod schema;
 mod telemetry;
 mod tree;
@@ -25,6 +26,7 @@ pub use fault::{Fault, Faults, Place};
 pub use network::{Dns, Endpoints};
 pub use platform::Platform;
 pub use producer::{Endpoint, Producer};
+pub use retries::Retries;
 pub use schema::schema;
 pub use telemetry::{AccessLog, Admin, Collector, Metrics, Tracing};
 pub use trust::{Tls, TrustDomain};
@@ -81,6 +83,9 @@ pub struct Config {
     /// How long is waited for what.
     #[schemars(default)]
     pub timeouts: Timeouts,
+    /// How calls that failed are sent again.
+    #[schemars(default)]
+    pub retries: Retries,
     /// How the broker stops.
     #[schemars(default)]
     pub drain: Drain,
@@ -200,6 +205,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
     let leases = root.section("leases", tuning::leases);
     let limits = root.section("limits", tuning::limits);
     let timeouts = root.section("timeouts", tuning::timeouts);
+    let retries = root.section("retries", retries::retries);
     let drain = root.section("drain", tuning::drain);
     let health = root.section("health", tuning::health);
     let endpoints = root.section("endpoints", network::endpoints);
@@ -227,6 +233,7 @@ fn read(root: &Table<'_>) -> Option<Config> {
         leases: leases?,
         limits: limits?,
         timeouts: timeouts?,
+        retries: retries?,
         drain: drain?,
         health: health?,
         balance: balance?,

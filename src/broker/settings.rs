@@ -6,7 +6,7 @@ use crate::api::report::{Certificate, Certificates};
 use crate::federation::discovery::Targets;
 use crate::identity::{Credentials, Domain, Files, Trust};
 use crate::model::{EndpointRules, Platform, Registration};
-use crate::{federation, status, transport, uplink};
+use crate::{federation, relay, status, transport, uplink};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,6 +127,23 @@ pub(super) fn certificates(config: &Config, trust: &Trust, credentials: &Credent
 
 pub(super) fn message_bytes(config: &Config) -> u32 {
     clamp(config.limits.message_bytes)
+}
+
+/// How much of a call is kept, so that it can be sent again.
+pub(super) fn replay(config: &Config) -> relay::replay::Limits {
+    let bytes = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+    relay::replay::Limits {
+        call: bytes(config.retries.replay_bytes),
+        worker: bytes(config.retries.replay_bytes_in_all),
+    }
+}
+
+/// How much is retried.
+pub(super) fn retries(config: &Config) -> relay::budget::Rates {
+    relay::budget::Rates {
+        share: f64::from(config.retries.share_percent) / 100.0,
+        at_least: config.retries.at_least.into(),
+    }
 }
 
 pub(super) fn locality(config: &Config) -> Arc<str> {

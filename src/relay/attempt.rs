@@ -2,39 +2,48 @@
 
 use super::carry::{self, Answer, Downward, Upward, beside, lock};
 use super::course::Course;
-use super::director::{Route, Target};
+use super::director::Route;
+use super::fallen::{Fallen, verdict};
+use super::hedge::Raced;
 use super::meter::Meter;
 use super::replay::Replay;
+use super::retry::{Fall, IDEMPOTENT, Next, Retries};
 use super::story::Story;
-use super::{Error, Relay, header};
+use super::{Error, Relay, budget, header};
+use crate::access::Permit;
 use crate::model::Endpoint;
-use crate::transport::{self, Reason, Recv};
-use crate::uplink::{self, Busy, Lent, Pool, Turn, Verdict};
+use crate::model::service_config::{
+    CallPolicy, HedgingPolicy, Idempotent, MethodConfig, RetryPolicy, Status,
+};
+use crate::transport::Recv;
+use crate::uplink::{Pool, Turn, Verdict};
+use crate::usage;
 use futures::FutureExt;
+use futures::future::{Fuse, pending};
 use http::uri::{Authority, Parts, Scheme};
-use http::{Request, Uri, request};
-use jiff::Timestamp;
-use std::pin::pin;
+use http::{Request, Response, Uri, request};
+use std::pin::{Pin, pin};
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// How many endpoints one attempt asks for a connection.
-const DIALS: usize = 3;
-/// The number of a `grpc-status` by which a producer, or a proxy before it, says that it cannot serve now.
-const UNAVAILABLE: u8 = 14;
-/// How often a call is sent again because it surely reached nobody.
-const TRANSPARENT: u32 = 5;
 
 /// The attempts of one call.
 pub(super) struct Attempts<'a> {
     pub(super) relay: &'a Relay,
     pub(super) pool: &'a Pool,
     pub(super) route: &'a Route,
+    /// The service and the method.
+    pub(super) path: (&'a str, &'a str),
+    /// How its version wants it to be called.
+    pub(super) method: Option<&'a MethodConfig>,
     pub(super) deadline: Option<Instant>,
+    /// Where it is counted, however it ends.
+    pub(super) counted: usage::Call<'a>,
     pub(super) answer: &'a mut Answer,
     pub(super) course: &'a mut Course,
     pub(super) story: Option<&'a mut Story>,
+    /// Its turn at the endpoint where it is now.
+    pub(super) turn: &'a mut Option<Turn>,
     /// The target whose turn it is.
     pub(super) next: usize,
 }
@@ -48,169 +57,229 @@ pub(super) struct Meters {
 impl<'a> Attempts<'a> {
     /// Carries the request to whoever answers it. The number of the answer's status.
     pub(super) async fn run(mut self, request: Request<Recv>, meters: &mut Meters) -> Result<u8, Error> {
-        let (relay, route) = (self.relay, self.route);
-        // Counted when it falls, however the call ends.
-        let mut counted = relay.usage.begin(&route.permit.version().name, &route.permit.caller().identity);
+        let (relay, permit) = (self.relay, &self.route.permit);
+        budget::called(permit.version(), relay.retries);
         let (mut head, from) = request.into_parts();
-        header::edit_request(&mut head.headers, &route.permit, &relay.broker, self.left()?)?;
+        header::edit_request(&mut head.headers, permit, &relay.broker, self.left()?)?;
         let end = from.is_end();
         let replay = Mutex::new(Replay::of(&head, end, relay.replay));
         let mut upward = Upward::new(from, &mut meters.up);
-        let (mut first, mut failed) = (Some(head), None);
+        let hedging = self.hedging();
+        if hedging.is_some() {
+            Box::pin(self.collect(&mut upward, &replay)).await?;
+        }
+        let status = match hedging {
+            Some(policy) if lock(&replay).is_whole() => {
+                drop(upward);
+                // On the heap: its size must not be that of every call.
+                Box::pin(self.hedged(policy, head, &replay, &mut meters.down)).await?
+            }
+            _ => self.one_by_one((head, end), upward, &replay, &mut meters.down).await?,
+        };
+        self.counted.end(status == 0);
+        Ok(status)
+    }
+
+    async fn hedged(
+        &mut self,
+        policy: &HedgingPolicy,
+        head: request::Parts,
+        replay: &Mutex<Replay>,
+        down: &mut Meter,
+    ) -> Result<u8, Error> {
+        let Raced { response, mut moving, at } = self.race(policy, head, replay).await?;
+        lock(replay).release();
+        let permit = self.goes_to(at);
+        self.pass(response, permit, down, Pin::new(&mut moving)).await
+    }
+
+    async fn one_by_one(
+        &mut self,
+        (head, end): (request::Parts, bool),
+        mut upward: Upward<'_>,
+        replay: &Mutex<Replay>,
+        down: &mut Meter,
+    ) -> Result<u8, Error> {
+        let (mut first, mut fallen, mut retries) = (Some(head), None, None);
         loop {
-            let (Lent { connection, mut turn }, target) = self.lend(failed.take()).await?;
-            turn.until(self.deadline);
+            let made = retries.as_ref().map_or(1, Retries::made);
+            let (lent, target) = match (self.lend(made > 1).await, fallen.take()) {
+                (Ok(lent), _) => lent,
+                // What the attempt before came to tells more than that there is no other.
+                (Err(Error::NoConnection { .. }), Some(fell)) => {
+                    return Box::pin(self.fail(fell, down)).await;
+                }
+                (Err(error), _) => return Err(error),
+            };
             let mut head = match first.take() {
                 Some(head) => head,
-                None => self.head_again(&replay)?,
+                None => self.head_again(replay, made - 1)?,
             };
             let sent = self.course.sends(&mut head.headers);
-            let error = match connection.send(addressed(head, target.endpoint()), end) {
-                Err(error) => error,
+            self.takes(lent.turn);
+            let permit = self.goes_to(target);
+            let head = addressed(head, self.route.targets[target].endpoint());
+            let fell = match lent.connection.send(head, end) {
+                Err(error) => Fallen::Lost(error),
                 Ok((response, up)) => {
-                    let permit = route.permit_at(target);
-                    counted.goes_to(&permit.version().name);
-                    let mut upward = pin!(upward.send(up, &replay).fuse());
-                    match beside(carry::head(response, self.answer), upward.as_mut()).await {
-                        Ok(response) => {
-                            turn.answered();
-                            lock(&replay).release();
-                            self.course.head = Some(self.course.began.elapsed());
-                            let Self { answer, story, course, .. } = self;
-                            let (meter, load) = (&mut meters.down, &mut course.load);
-                            let way = Downward { permit, meter, answer, story, load };
-                            let outcome = beside(way.pass(response), upward).await;
-                            if let Some(load) = &course.load {
-                                turn.load(load);
-                            }
-                            judge(turn, &outcome);
-                            let status = outcome?;
-                            counted.end(status == 0);
-                            return Ok(status);
+                    let mut moving = pin!(upward.send(up, replay).fuse());
+                    let head = pin!(carry::head(response, self.answer));
+                    match beside(head, moving.as_mut()).await.map(Fallen::of) {
+                        Ok(Ok(response)) => {
+                            lock(replay).release();
+                            return self.pass(response, permit, down, moving).await;
                         }
-                        Err(Error::Producer(error)) => error,
+                        Ok(Err(fell)) => fell,
+                        Err(Error::Producer(error)) => Fallen::Lost(error),
                         Err(error) => return Err(error),
                     }
                 }
             };
-            if let Some(verdict) = verdict(&error) {
-                turn.end(verdict);
+            let retries = retries.get_or_insert_with(|| Retries::new(self.retrying()));
+            let Some(pause) = self.next(&fell, retries, replay) else {
+                return Box::pin(self.fail(fell, down)).await;
+            };
+            self.end(fell.verdict());
+            if let Some(story) = &mut self.story {
+                story.fell(&self.route.targets[target], fell.word());
             }
-            if !self.goes_again(&error) || !lock(&replay).is_kept() {
-                return Err(Error::Producer(error));
-            }
-            self.course.tries.end(sent, None);
-            failed = Some(error);
+            self.course.tries.end(sent, fell.told());
+            fallen = Some(fell);
+            self.rest(pause).await?;
         }
     }
 
-    /// Whether a call that ended so may be sent again: what surely reached nobody cannot run twice.
-    fn goes_again(&mut self, error: &transport::Error) -> bool {
-        // Who refuses streams is there and has too much to do: once is enough to find another.
-        let most = if error.reason() == Some(Reason::REFUSED_STREAM) { 1 } else { TRANSPARENT };
-        let goes = error.is_unprocessed() && self.course.transparent < most;
-        self.course.transparent += u32::from(goes);
-        goes
+    /// How long until the call is sent again; `None` if it must not be.
+    fn next(&mut self, fell: &Fallen, retries: &mut Retries<'_>, replay: &Mutex<Replay>) -> Option<Duration> {
+        let (fall, version) = (fell.fall(), self.route.permit.version());
+        if matches!(fall, Fall::Told(..)) && retries.is_retryable(fall) {
+            budget::ended(version, self.relay.retries, false);
+        }
+        if !lock(replay).is_kept() {
+            return None;
+        }
+        match retries.next(fall, fastrand::f64(), || budget::take(version, self.relay.retries)) {
+            Next::Stop => None,
+            Next::Transparent => {
+                self.course.transparent += 1;
+                Some(Duration::ZERO)
+            }
+            Next::After(pause) => Some(pause),
+        }
     }
 
-    /// The time until the deadline. A timer fires up to a millisecond late: enough for a producer to begin what nobody
-    /// waits for.
-    fn left(&self) -> Result<Option<Duration>, Error> {
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) { Err(Error::DeadlineExceeded) } else { Ok(left) }
+    /// Passes an answer on; the rest of the request moves beside it.
+    async fn pass(
+        &mut self,
+        response: Response<Recv>,
+        permit: &Permit,
+        meter: &mut Meter,
+        moving: Pin<&mut Fuse<impl Future<Output = Result<(), Error>>>>,
+    ) -> Result<u8, Error> {
+        if let Some(turn) = self.turn {
+            turn.answered();
+        }
+        self.course.head = Some(self.course.began.elapsed());
+        let Self { answer, story, course, .. } = self;
+        let way = Downward { permit, meter, answer, story: story.as_deref_mut(), load: &mut course.load };
+        let passed = beside(pin!(way.pass(response)), moving).await;
+        if let (Some(turn), Some(load)) = (&self.turn, &self.course.load) {
+            turn.load(load);
+        }
+        if matches!(passed, Ok(0)) && self.is_throttled() {
+            budget::ended(self.route.permit.version(), self.relay.retries, true);
+        }
+        self.end(match &passed {
+            Ok(status) if Status::new(*status) == Some(Status::UNAVAILABLE) => Some(Verdict::Unavailable),
+            Ok(_) => Some(Verdict::Answered),
+            Err(Error::BadAnswer(_)) => Some(Verdict::Lost),
+            Err(Error::Producer(error)) => verdict(error),
+            // The consumer's matter, or ours.
+            Err(_) => None,
+        });
+        passed
+    }
+
+    /// Ends the call as its last attempt ended.
+    pub(super) async fn fail(&mut self, fell: Fallen, meter: &mut Meter) -> Result<u8, Error> {
+        match fell {
+            Fallen::Lost(error) => {
+                self.end(verdict(&error));
+                Err(Error::at_producer(error))
+            }
+            Fallen::Told(response, _) => {
+                let permit = self.goes_to(self.course.target.unwrap_or_default());
+                self.pass(*response, permit, meter, pin!(pending().fuse())).await
+            }
+        }
+    }
+
+    /// Its turn at an endpoint begins.
+    fn takes(&mut self, mut turn: Turn) {
+        turn.until(self.deadline);
+        *self.turn = Some(turn);
+    }
+
+    /// Ends its turn at the endpoint; without a verdict it is judged neither way.
+    fn end(&mut self, verdict: Option<Verdict>) {
+        if let (Some(turn), Some(verdict)) = (self.turn.take(), verdict) {
+            turn.end(verdict);
+        }
+    }
+
+    /// Counts it for the version of one of the targets, and says why it may be called.
+    fn goes_to(&mut self, at: usize) -> &'a Permit {
+        let route = self.route;
+        let permit = route.targets.get(at).map_or(&route.permit, |target| route.permit_at(target));
+        self.counted.goes_to(&permit.version().name);
+        permit
+    }
+
+    /// What the producer is told of the time until the deadline. A timer fires up to a millisecond late: enough for a
+    /// producer to begin what nobody waits for.
+    pub(super) fn left(&self) -> Result<Option<Duration>, Error> {
+        let Some(deadline) = self.deadline else { return Ok(None) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Error::DeadlineExceeded);
+        }
+        Ok(Some(left - self.relay.hop.min(left / 10)))
     }
 
     /// The head for one more attempt.
-    fn head_again(&self, replay: &Mutex<Replay>) -> Result<request::Parts, Error> {
+    pub(super) fn head_again(&self, replay: &Mutex<Replay>, previous: u32) -> Result<request::Parts, Error> {
         let left = self.left()?;
         let mut head = lock(replay).head().ok_or(Error::Stopped("it could not be sent again"))?;
-        header::edit_again(&mut head.headers, left);
+        header::edit_again(&mut head.headers, left, previous);
         Ok(head)
     }
 
-    /// Lends a connection to the next endpoint that has one; another is tried only while nothing was sent. Without any
-    /// the call ends as the attempt before did, if there was one.
-    async fn lend(&mut self, failed: Option<transport::Error>) -> Result<(Lent, &'a Target), Error> {
-        let Route { targets, permit, .. } = self.route;
-        let tenant = &permit.caller().identity.trust_domain;
-        let mut tried = Vec::new();
-        for _ in 0..targets.len().min(DIALS) {
-            let at = self.next % targets.len();
-            self.next = at + 1;
-            let target = &targets[at];
-            let lent = tokio::select! {
-                biased;
-                // First: a call that is gone already must not reach the producer, where many early resets end a
-                // connection.
-                gone = self.answer.closed() => return Err(Error::Consumer(gone)),
-                lent = self.pool.lend(&target.producer, target.endpoint(), tenant) => lent,
-            };
-            match lent {
-                Ok(lent) => {
-                    self.course.target = Some(at);
-                    if let Some(story) = &mut self.story {
-                        story.tried(&tried);
-                        story.connected(self.route, target);
-                    }
-                    return Ok((lent, target));
-                }
-                Err(error) => {
-                    // Where this one had to be waited for the others are no better: a call waits once.
-                    let has_waited = matches!(error, uplink::Error::Busy { busy: Busy::Late(_), .. });
-                    tried.push(error);
-                    if has_waited {
-                        break;
-                    }
-                }
-            }
+    fn hedging(&self) -> Option<&'a HedgingPolicy> {
+        match &self.method?.policy {
+            Some(CallPolicy::Hedge(policy)) if self.idempotent()?.unary => Some(policy),
+            _ => None,
         }
-        if let Some(story) = &mut self.story {
-            story.tried(&tried);
-        }
-        Err(failed.map_or_else(|| self.no_connection(tried), Error::Producer))
     }
 
-    /// The earliest failure that the pool or the prober saw counts; this one, if it is the first.
-    fn no_connection(&self, tried: Vec<uplink::Error>) -> Error {
-        let seen = self.relay.observations.load();
-        let targets = self.route.targets.iter();
-        let probed = targets.filter_map(|at| seen.get(&at.producer.name, &at.endpoint().address));
-        let probed = probed.filter(|seen| !seen.is_reachable).map(|seen| seen.since);
-        let since = tried.iter().filter_map(uplink::Error::since).chain(probed).min();
-        let platform = self.route.permit.version().name.platform.clone();
-        Error::NoConnection { platform, tried, since: since.unwrap_or_else(Timestamp::now) }
-    }
-}
-
-/// Tells the endpoint's counters how an attempt ended whose answer had begun.
-fn judge(turn: Turn, outcome: &Result<u8, Error>) {
-    match outcome {
-        Ok(UNAVAILABLE) => turn.end(Verdict::Unavailable),
-        Ok(_) => turn.end(Verdict::Answered),
-        Err(Error::BadAnswer(_)) => turn.end(Verdict::Lost),
-        Err(Error::Producer(error)) => {
-            if let Some(verdict) = verdict(error) {
-                turn.end(verdict);
-            }
+    fn retrying(&self) -> Option<&'a RetryPolicy> {
+        match self.method.and_then(|method| method.policy.as_ref()) {
+            Some(CallPolicy::Retry(policy)) => Some(policy),
+            _ => self.idempotent().map(|_| &IDEMPOTENT),
         }
-        // The consumer's matter, or ours.
-        Err(_) => {}
     }
-}
 
-/// What an error tells of the endpoint; nothing if the connection ended as connections may, or it is our own limit.
-fn verdict(error: &transport::Error) -> Option<Verdict> {
-    match error {
-        transport::Error::GoAway { reason: Reason::NO_ERROR, .. }
-        | transport::Error::AtCapacity { .. }
-        | transport::Error::OverShare { .. }
-        | transport::Error::Malformed(_) => None,
-        _ => Some(Verdict::Lost),
+    fn idempotent(&self) -> Option<&'a Idempotent> {
+        self.route.permit.version().facts.idempotent(self.path.0, self.path.1)
+    }
+
+    fn is_throttled(&self) -> bool {
+        let config = self.route.permit.version().facts.service_config.as_ref();
+        config.is_some_and(|config| config.throttling().is_some())
     }
 }
 
 /// A request for this endpoint. The consumer's own authority stays; a request without one gets the endpoint's.
-fn addressed(mut head: request::Parts, endpoint: &Endpoint) -> Request<()> {
+pub(super) fn addressed(mut head: request::Parts, endpoint: &Endpoint) -> Request<()> {
     let mut uri: Parts = std::mem::take(&mut head.uri).into_parts();
     uri.scheme = Some(Scheme::HTTPS);
     if uri.authority.is_none() {

@@ -34,6 +34,8 @@ pub(super) struct Upward<'a> {
     is_again: bool,
     /// Bytes that were read and are not handed on yet: the consumer may send as many more when they are.
     owed: usize,
+    /// A frame that was read and did not fit into the copy, and whether it is the last.
+    hand: Option<(Bytes, bool)>,
 }
 
 /// What an answer passes on its way to the consumer.
@@ -96,7 +98,7 @@ pub(super) async fn head(response: Response, answer: &mut Answer) -> Result<http
 impl<'a> Upward<'a> {
     pub(super) fn new(from: Recv, meter: &'a mut Meter) -> Self {
         let is_bare = from.is_end();
-        Self { from, meter, is_bare, is_again: false, owed: 0 }
+        Self { from, meter, is_bare, is_again: false, owed: 0, hand: None }
     }
 
     /// Sends the whole request to one producer: what others got before, then what still comes.
@@ -106,6 +108,13 @@ impl<'a> Upward<'a> {
         }
         if std::mem::replace(&mut self.is_again, true) && self.send_again(&mut to, replay).await? {
             return Ok(());
+        }
+        if let Some((data, end)) = self.hand.take() {
+            lock(replay).release();
+            to.frame(data, end).await.map_err(Error::Producer)?;
+            if end {
+                return Ok(());
+            }
         }
         while let Some(data) = self.from.frame().await {
             let data = data.map_err(Error::Consumer)?;
@@ -131,6 +140,34 @@ impl<'a> Upward<'a> {
                 to.frame(Bytes::new(), true).await.map_err(Error::Producer)
             }
         }
+    }
+
+    /// Reads all that fits into the copy, and sends nothing.
+    pub(super) async fn collect(&mut self, replay: &Mutex<Replay>) -> Result<(), Error> {
+        if self.is_bare {
+            return Ok(());
+        }
+        self.is_again = true;
+        while let Some(data) = self.from.frame().await {
+            let data = data.map_err(Error::Consumer)?;
+            self.meter.feed(&data)?;
+            let end = self.from.is_end();
+            self.owed += data.len();
+            if !lock(replay).fits(data.len()) {
+                self.hand = Some((data, end));
+                return Ok(());
+            }
+            lock(replay).push(&data, end);
+            if end {
+                self.settle();
+                return Ok(());
+            }
+        }
+        // gRPC knows no trailers in a request.
+        self.from.trailers().await.map_err(Error::Consumer)?;
+        lock(replay).push(&Bytes::new(), true);
+        self.settle();
+        Ok(())
     }
 
     /// Sends what was read before. True if it was all.

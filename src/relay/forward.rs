@@ -9,17 +9,19 @@ use super::replay;
 use super::route::Question;
 use super::story::Story;
 use super::watch::Watch;
-use super::{Error, Failure, Intent, deadline};
+use super::{Error, Failure, Intent, budget, deadline};
 use crate::access::{Caller, Policy};
 use crate::catalog;
 use crate::model::BrokerId;
+use crate::model::service_config::MethodConfig;
 use crate::telemetry::Telemetry;
 use crate::transport::{Exchange, Recv};
-use crate::uplink::{self, Peers, Pool};
+use crate::uplink::{self, Peers, Pool, Turn};
 use crate::usage::Recorder;
 use http::{HeaderMap, Request};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Carries calls to their owners. One for all workers; each brings its own [`Pool`].
@@ -43,6 +45,10 @@ pub struct Relay {
     pub message_bytes: u32,
     /// How much of a call is kept, so that it can be sent again.
     pub replay: replay::Limits,
+    /// How much is retried.
+    pub retries: budget::Rates,
+    /// Kept back from each deadline, so that a producer gives up before we do.
+    pub hop: Duration,
     /// What is told of calls.
     pub telemetry: Telemetry,
 }
@@ -88,29 +94,34 @@ impl Relay {
     /// Carries a call to its owner and the answer back, unless `stop` says before why it must not go on.
     pub async fn forward(&self, pool: &Pool, call: Call, stop: impl Future<Output = &'static str>) -> Ended {
         let Call { wish, exchange } = call;
-        let mut journey = Journey {
-            course: Course::begin(),
-            answer: Answer::Unsent(exchange.respond),
-            story: Story::begin(&wish.intent, &self.broker),
-            meters: Meters { up: Meter::new(self.message_bytes), down: Meter::new(self.message_bytes) },
-        };
+        let course = Course::begin();
+        let mut story = Story::begin(&wish.intent, &self.broker);
         let question = Question {
             caller: &wish.caller,
             service: &wish.service,
             intent: &wish.intent,
             metadata: Some(exchange.request.headers()),
         };
-        let route = self.route(pool, question, journey.story.as_deref_mut());
+        let route = self.route(pool, question, story.as_deref_mut());
+        let method = route.as_ref().ok().and_then(|route| method(route, &wish));
+        let limit = |said: Option<u32>| Meter::new(self.message_bytes.min(said.unwrap_or(u32::MAX)));
+        let mut journey = Journey {
+            course,
+            answer: Answer::Unsent(exchange.respond),
+            story,
+            turn: None,
+            meters: Meters {
+                up: limit(method.and_then(|method| method.max_request_bytes)),
+                down: limit(method.and_then(|method| method.max_response_bytes)),
+            },
+        };
         let version = route.as_ref().ok().map(|route| route.permit.version());
         journey.course.watch = Watch::begin(&self.telemetry, &wish, version, exchange.request.headers());
-        let outcome = match route {
-            Ok(route) => {
-                let outcome = journey.go(self, pool, &route, (exchange.request, wish.deadline), stop).await;
-                journey.course.route = Some(route);
-                outcome
-            }
-            Err(refusal) => Err(refusal.into()),
+        let outcome = match &route {
+            Ok(route) => journey.go(self, pool, (route, method), (&wish, exchange.request), stop).await,
+            Err(refusal) => Err(refusal.clone().into()),
         };
+        journey.course.route = route.ok();
         journey.end(wish, outcome)
     }
 }
@@ -120,6 +131,7 @@ struct Journey {
     course: Course,
     answer: Answer,
     story: Option<Box<Story>>,
+    turn: Option<Turn>,
     meters: Meters,
 }
 
@@ -129,13 +141,27 @@ impl Journey {
         &mut self,
         relay: &Relay,
         pool: &Pool,
-        route: &Route,
-        (request, deadline): (Request<Recv>, Option<Instant>),
+        (route, method): (&Route, Option<&MethodConfig>),
+        (wish, request): (&Wish, Request<Recv>),
         stop: impl Future<Output = &'static str>,
     ) -> Result<u8, Error> {
-        let Self { course, answer, story, meters } = self;
-        let story = story.as_deref_mut();
-        let attempts = Attempts { relay, pool, route, deadline, answer, course, story, next: 0 };
+        let Self { course, answer, story, turn, meters } = self;
+        let deadline = method.map_or(wish.deadline, |method| within(method, wish.deadline, course.began));
+        let permit = &route.permit;
+        let attempts = Attempts {
+            relay,
+            pool,
+            route,
+            path: (&wish.service, &wish.method),
+            method,
+            deadline,
+            counted: relay.usage.begin(&permit.version().name, &permit.caller().identity),
+            answer,
+            course,
+            story: story.as_deref_mut(),
+            turn,
+            next: 0,
+        };
         tokio::select! {
             biased;
             outcome = attempts.run(request, meters) => outcome,
@@ -145,7 +171,9 @@ impl Journey {
     }
 
     fn end(self, wish: Wish, outcome: Result<u8, Error>) -> Ended {
-        let Self { mut course, answer, story, meters } = self;
+        let Self { mut course, answer, story, turn, meters } = self;
+        // It judges by itself whether the deadline tells of the endpoint.
+        drop(turn);
         (course.request, course.response) = (meters.up.tally(), meters.down.tally());
         course.ended_by = match &outcome {
             Ok(_) | Err(Error::Producer(_) | Error::BadAnswer(_)) => Side::Producer,
@@ -166,5 +194,22 @@ impl Journey {
             }
         };
         Ended { wish, course, failure }
+    }
+}
+
+/// How the version that a call goes to wants its method to be called.
+fn method<'a>(route: &'a Route, wish: &Wish) -> Option<&'a MethodConfig> {
+    let config = route.permit.version().facts.service_config.as_ref()?;
+    config.method(&wish.service, &wish.method)
+}
+
+/// The deadline of a call as its method has it: never later than its timeout, and never none if it says one.
+fn within(method: &MethodConfig, asked: Option<Instant>, began: Instant) -> Option<Instant> {
+    let after = |timeout: Option<Duration>| timeout.and_then(|timeout| began.checked_add(timeout));
+    let most = after(method.timeout);
+    let asked = asked.or_else(|| after(method.default_timeout));
+    match (asked, most) {
+        (Some(asked), Some(most)) => Some(asked.min(most)),
+        (asked, most) => asked.or(most),
     }
 }

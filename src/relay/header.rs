@@ -11,6 +11,8 @@ use std::time::Duration;
 pub(super) const CALLER: HeaderName = HeaderName::from_static("portolan-caller");
 /// The brokers a call came through: the loop guard.
 pub(super) const VIA: HeaderName = HeaderName::from_static("portolan-via");
+/// How often the call was tried before (gRFC A6).
+const PREVIOUS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 /// W3C Trace Context.
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -71,8 +73,14 @@ pub(super) fn edit_request(
     Ok(())
 }
 
-/// Edits the headers of a request that was edited before and is sent once more.
-pub(super) fn edit_again(headers: &mut HeaderMap, left: Option<Duration>) {
+/// Edits the headers of a request that was edited before and is sent once more, after `previous` attempts that may have
+/// reached a producer.
+pub(super) fn edit_again(headers: &mut HeaderMap, left: Option<Duration>, previous: u32) {
+    if previous > 0 {
+        // Those of the consumer count too.
+        let before = headers.get(&PREVIOUS).and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
+        headers.insert(PREVIOUS, HeaderValue::from(before.unwrap_or_default().saturating_add(previous)));
+    }
     if let Some(left) = left {
         headers.insert(deadline::GRPC_TIMEOUT, deadline::write(left));
     }

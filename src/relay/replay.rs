@@ -111,7 +111,6 @@ impl Replay {
         self.kept.is_some()
     }
 
-    #[cfg(test)]
     /// Whether the whole request is here.
     pub(super) fn is_whole(&self) -> bool {
         self.kept.as_ref().is_some_and(|kept| kept.is_whole)
@@ -130,6 +129,16 @@ impl Replay {
             Frame::Held(data) => data.clone(),
         };
         Some((data, kept.is_whole && place + 1 == kept.frames.len()))
+    }
+
+    /// All frames of the body, each with whether it ends the request.
+    pub(super) fn frames(&self) -> Vec<(Bytes, bool)> {
+        (0..).map_while(|place| self.frame(place)).collect()
+    }
+
+    /// Whether a frame of so many bytes would still fit.
+    pub(super) fn fits(&self, bytes: usize) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.bytes + bytes <= self.limits.call)
     }
 
     /// Counts more bytes, and lets go of all if they are too many.

@@ -96,6 +96,12 @@ impl Story {
         }
     }
 
+    /// An attempt failed there, and another follows.
+    pub(super) fn fell(&mut self, target: &Target, status: &str) {
+        self.step("fell");
+        self.decision.insert(0, format!("tried={} FAILED ({status})", target.endpoint().address));
+    }
+
     /// A connection was lent.
     pub(super) fn connected(&mut self, route: &Route, target: &Target) {
         self.step("connected");

@@ -157,6 +157,7 @@ fn of_http(status: u16) -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay;
     use tonic::Status;
 
     fn code(error: Error) -> Code {
@@ -182,6 +183,18 @@ mod tests {
         for (reason, expected) in table {
             let cause = transport::Error::Reset { reason, remote: true };
             assert_eq!(code(Error::Producer(cause)), expected, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn retries_go_by_the_status_that_the_consumer_would_be_told() {
+        let reasons = (0..=13).map(Reason::from);
+        let resets = reasons.clone().map(|reason| transport::Error::Reset { reason, remote: true });
+        let goodbyes = reasons.map(|reason| transport::Error::GoAway { reason, remote: false });
+        let broken = transport::Error::Io(std::sync::Arc::new(std::io::ErrorKind::BrokenPipe.into()));
+        for cause in resets.chain(goodbyes).chain([broken, transport::Error::Closed("it is over")]) {
+            let status = relay::status(&cause).number();
+            assert_eq!(code(Error::Producer(cause.clone())), Code::from(i32::from(status)), "{cause:?}");
         }
     }
 

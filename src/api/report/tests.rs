@@ -60,6 +60,8 @@ impl World {
             message_bytes: 1 << 20,
             replay: Default::default(),
             telemetry: Default::default(),
+            retries: Default::default(),
+            hop: Default::default(),
         };
         let sources = Sources {
             catalog: reader,

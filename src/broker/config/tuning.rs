@@ -76,6 +76,9 @@ pub struct Timeouts {
     /// A ping unanswered for so long ends the connection.
     #[schemars(schema_with = "schema::duration", default, extend("default" = "10s"))]
     pub keepalive_timeout: Duration,
+    /// Kept back from each call's deadline, so that its producer gives up before we do; at most a tenth of the time left.
+    #[schemars(schema_with = "schema::duration", default, extend("default" = "5ms"))]
+    pub hop: Duration,
     /// A connection without a call for so long is closed.
     #[schemars(schema_with = "schema::duration", default, extend("default" = "30m"))]
     pub idle: Duration,
@@ -154,6 +157,7 @@ impl Default for Timeouts {
         Self {
             handshake: 5 * SECOND,
             connect: 3 * SECOND,
+            hop: 5 * MS,
             keepalive_interval: 30 * SECOND,
             keepalive_timeout: 10 * SECOND,
             idle: 1800 * SECOND,
@@ -222,6 +226,7 @@ pub(super) fn timeouts(table: &Table<'_>) -> Option<Timeouts> {
     let wait = |name, or, most| table.get(name).map_or(Some(or), |field| field.duration(100 * MS..=most));
     let handshake = wait("handshake", or.handshake, 60 * SECOND);
     let connect = wait("connect", or.connect, 60 * SECOND);
+    let hop = table.get("hop").map_or(Some(or.hop), |field| field.duration(Duration::ZERO..=SECOND));
     let keepalive_interval = wait("keepalive_interval", or.keepalive_interval, HOUR);
     let keepalive_timeout = wait("keepalive_timeout", or.keepalive_timeout, HOUR);
     let idle = wait("idle", or.idle, 24 * HOUR);
@@ -229,6 +234,7 @@ pub(super) fn timeouts(table: &Table<'_>) -> Option<Timeouts> {
     Some(Timeouts {
         handshake: handshake?,
         connect: connect?,
+        hop: hop?,
         keepalive_interval: keepalive_interval?,
         keepalive_timeout: keepalive_timeout?,
         idle: idle?,

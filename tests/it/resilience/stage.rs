@@ -1,9 +1,11 @@
 use crate::fixture::{Consumer, Hub, Producer, World};
+use http::Response;
+use portolan::transport::Exchange;
 use std::fmt::Write;
 
 /// Producers of one version, and a consumer.
 pub struct Stage {
-    _world: World,
+    pub world: World,
     _hub: Hub,
     pub consumer: Consumer,
 }
@@ -13,11 +15,11 @@ impl Stage {
     pub async fn new(world: World, producers: &[&Producer], facts: &str, config: &str) -> Self {
         let hub = world.broker().with(config).with(&declared(&world, producers, facts)).start().await;
         let consumer = Consumer::connect(&world.data, "/app", &hub).await;
-        Self { _world: world, _hub: hub, consumer }
+        Self { world, _hub: hub, consumer }
     }
 }
 
-fn declared(world: &World, producers: &[&Producer], facts: &str) -> String {
+pub fn declared(world: &World, producers: &[&Producer], facts: &str) -> String {
     let mut text = String::new();
     let endpoints: Vec<_> = producers.iter().map(|p| format!("{{ address = \"{}\" }}", p.address)).collect();
     writeln!(
@@ -31,4 +33,48 @@ fn declared(world: &World, producers: &[&Producer], facts: &str) -> String {
     )
     .unwrap();
     text
+}
+
+/// A service config for all methods, as a line of a declaration.
+pub fn config(method: &str) -> String {
+    format!("service_config = '{{\"methodConfig\": [{{\"name\": [{{}}], {method}}}]}}'")
+}
+
+/// A `retryPolicy` of three attempts with pauses of about `pause`.
+pub fn retry_policy(pause: &str) -> String {
+    format!(
+        "\"retryPolicy\": {{\"maxAttempts\": 3, \"initialBackoff\": \"{pause}\", \"maxBackoff\": \"{pause}\", \
+         \"backoffMultiplier\": 1, \"retryableStatusCodes\": [\"UNAVAILABLE\"]}}"
+    )
+}
+
+/// An answer that is nothing but a status (Trailers-Only).
+pub fn only_status(exchange: Exchange, status: u32, metadata: &[(&str, &str)]) {
+    let mut head = Response::builder()
+        .header("content-type", "application/grpc")
+        .header("grpc-status", status.to_string())
+        .header("grpc-message", "as the test wants it");
+    for (name, value) in metadata {
+        head = head.header(*name, *value);
+    }
+    // Who has gone needs no answer.
+    let _ = exchange.respond.send(head.body(()).unwrap(), true);
+}
+
+/// Descriptors of `pay.v1.Ledger`, with one idempotent method, in a file.
+pub fn described(world: &World) -> String {
+    const PROTO: &str = r#"syntax = "proto3";
+        package pay.v1;
+        message Entry { bytes data = 1; }
+        service Ledger {
+          rpc Post(Entry) returns (Entry);
+          rpc Get(Entry) returns (Entry) { option idempotency_level = NO_SIDE_EFFECTS; }
+          rpc Watch(Entry) returns (stream Entry) { option idempotency_level = IDEMPOTENT; }
+        }"#;
+    let folder = world.dir.path();
+    std::fs::write(folder.join("ledger.proto"), PROTO).unwrap();
+    let set = protox::compile(["ledger.proto"], [folder]).unwrap();
+    let path = folder.join("ledger.binpb");
+    std::fs::write(&path, prost::Message::encode_to_vec(&set)).unwrap();
+    format!("descriptor_set = {path:?}\n")
 }

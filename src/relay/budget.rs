@@ -1,0 +1,238 @@
+//! How many retries a version may have: a share of its calls and a few a second, counted by each worker for itself.
+//!
+//! Retries make an outage worse: when every call fails, at most every fifth is sent twice.
+
+use crate::model::Version;
+use crate::model::service_config::Throttling;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Calls older than this allow no retry any more.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Versions whose budget one worker keeps.
+const KEPT: usize = 4096;
+
+/// What is allowed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rates {
+    /// Retries for each call.
+    pub share: f64,
+    /// Retries a second that are always allowed.
+    pub at_least: f64,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self { share: 0.2, at_least: 3.0 }
+    }
+}
+
+/// The budget of one version on one worker. To count a call costs one addition; the clock is read by retries only.
+#[derive(Debug)]
+pub(super) struct Budget {
+    rates: Rates,
+    /// Calls since `at`.
+    calls: u32,
+    /// Retries that calls before `at` still allow.
+    shares: f64,
+    /// Retries that time allows.
+    spare: f64,
+    at: Instant,
+    throttle: Option<(Throttling, f64)>,
+}
+
+impl Budget {
+    pub(super) fn new(rates: Rates, throttling: Option<Throttling>, now: Instant) -> Self {
+        let throttle = throttling.map(|throttling| (throttling, throttling.max_tokens));
+        Self { rates, calls: 0, shares: 0.0, spare: rates.at_least, at: now, throttle }
+    }
+
+    /// A call came.
+    pub(super) fn called(&mut self) {
+        self.calls = self.calls.saturating_add(1);
+    }
+
+    /// An attempt ended: well, or with what may be retried.
+    pub(super) fn ended(&mut self, well: bool) {
+        if let Some((throttling, tokens)) = &mut self.throttle {
+            let change = if well { throttling.token_ratio } else { -1.0 };
+            *tokens = (*tokens + change).clamp(0.0, throttling.max_tokens);
+        }
+    }
+
+    /// Takes one retry, if there is one.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let past = now.saturating_duration_since(self.at).as_secs_f64();
+        let window = WINDOW.as_secs_f64();
+        // As if the calls had come evenly.
+        let fresh = f64::from(self.calls) * self.rates.share * (window / past.max(window));
+        self.shares = self.shares * (1.0 - past / window).max(0.0) + fresh;
+        self.spare = (self.spare + past * self.rates.at_least).min(self.rates.at_least);
+        (self.calls, self.at) = (0, now);
+        if self.throttle.as_ref().is_some_and(|(throttling, tokens)| *tokens <= throttling.max_tokens / 2.0) {
+            return false;
+        }
+        for kind in [&mut self.spare, &mut self.shares] {
+            if *kind >= 1.0 {
+                *kind -= 1.0;
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// The budgets of one worker thread.
+#[derive(Default)]
+struct Ledger {
+    /// By the address of the version, which is nobody else's as long as the entry is there.
+    places: HashMap<usize, (Weak<Version>, Budget), BuildHasherDefault<Spread>>,
+}
+
+/// Spreads addresses; nobody from outside chooses them.
+#[derive(Default)]
+struct Spread(u64);
+
+thread_local! {
+    static LEDGER: RefCell<Ledger> = RefCell::default();
+}
+
+/// A call of the version came.
+pub(super) fn called(version: &Arc<Version>, rates: Rates) {
+    on(version, rates, Budget::called);
+}
+
+/// An attempt ended: well, or with what may be retried.
+pub(super) fn ended(version: &Arc<Version>, rates: Rates, well: bool) {
+    on(version, rates, |budget| budget.ended(well));
+}
+
+/// Takes one retry of the version, if there is one.
+pub(super) fn take(version: &Arc<Version>, rates: Rates) -> bool {
+    on(version, rates, |budget| budget.take(Instant::now())).unwrap_or(false)
+}
+
+/// `None` while the thread ends.
+fn on<T>(version: &Arc<Version>, rates: Rates, act: impl FnOnce(&mut Budget) -> T) -> Option<T> {
+    let act = |ledger: &RefCell<Ledger>| Some(act(ledger.try_borrow_mut().ok()?.budget(version, rates)));
+    LEDGER.try_with(act).ok().flatten()
+}
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_usize((*byte).into()));
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        // Fibonacci hashing (Knuth, volume 3, 6.4).
+        self.0 = (self.0 ^ address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Ledger {
+    fn budget(&mut self, version: &Arc<Version>, rates: Rates) -> &mut Budget {
+        let place = Arc::as_ptr(version).addr();
+        if self.places.len() >= KEPT && !self.places.contains_key(&place) {
+            self.places.retain(|_, (version, _)| version.strong_count() > 0);
+            if self.places.len() >= KEPT {
+                // Budgets that begin anew are better than a list without end.
+                self.places.clear();
+            }
+        }
+        let (_, budget) = self.places.entry(place).or_insert_with(|| {
+            let throttling = version.facts.service_config.as_ref().and_then(|config| config.throttling());
+            (Arc::downgrade(version), Budget::new(rates, throttling, Instant::now()))
+        });
+        budget
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn after(begin: Instant, millis: u64) -> Instant {
+        begin + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn without_traffic_a_few_a_second_are_allowed() {
+        let begin = Instant::now();
+        let mut budget = Budget::new(Rates::default(), None, begin);
+        let mut allowed = 0;
+        for millis in (0..60_000).step_by(10) {
+            allowed += u32::from(budget.take(after(begin, millis)));
+        }
+        assert!((177..=183).contains(&allowed), "{allowed}");
+    }
+
+    #[test]
+    fn a_throttle_stops_retries_until_enough_went_well() {
+        let begin = Instant::now();
+        let throttling = Throttling { max_tokens: 4.0, token_ratio: 0.5 };
+        let mut budget = Budget::new(Rates { share: 1.0, at_least: 100.0 }, Some(throttling), begin);
+        assert!(budget.take(begin));
+        budget.ended(false);
+        assert!(budget.take(begin), "three of four are left");
+        budget.ended(false);
+        assert!(!budget.take(begin), "two of four are not more than half");
+        budget.ended(true);
+        assert!(budget.take(begin));
+    }
+
+    #[test]
+    fn calls_of_long_ago_allow_nothing_now() {
+        let begin = Instant::now();
+        let mut budget = Budget::new(Rates { share: 0.2, at_least: 0.0 }, None, begin);
+        (0..1_000_000).for_each(|_| budget.called());
+        assert!(budget.take(after(begin, 1000)));
+        assert!(!budget.take(after(begin, 1000 + WINDOW.as_millis() as u64)));
+    }
+
+    proptest! {
+        #[test]
+        fn retries_are_a_share_of_the_calls_and_a_few_a_second_and_never_more(
+            events in proptest::collection::vec((any::<bool>(), 0u64..300), 1..400),
+            percent in 0u32..=100, at_least in 0u32..10,
+        ) {
+            let begin = Instant::now();
+            let rates = Rates { share: f64::from(percent) / 100.0, at_least: f64::from(at_least) };
+            let mut budget = Budget::new(rates, None, begin);
+            let (mut calls, mut taken, mut millis) = (0.0, 0.0, 0);
+            for (is_call, pause) in events {
+                millis += pause;
+                if is_call {
+                    budget.called();
+                    calls += 1.0;
+                } else if budget.take(after(begin, millis)) {
+                    taken += 1.0;
+                }
+                let most = calls * rates.share + (1.0 + millis as f64 / 1000.0) * rates.at_least;
+                prop_assert!(taken <= most + 1e-6, "{taken} of {calls} calls in {millis} ms");
+            }
+        }
+
+        #[test]
+        fn when_every_call_fails_every_fifth_is_sent_again(rate in 20u64..2000) {
+            let begin = Instant::now();
+            let mut budget = Budget::new(Rates::default(), None, begin);
+            let (mut calls, mut again) = (0u64, 0u64);
+            for nth in 0..rate * 30 {
+                budget.called();
+                calls += 1;
+                again += u64::from(budget.take(begin + Duration::from_micros(nth * 1_000_000 / rate)));
+            }
+            let (low, high) = (calls / 5, calls / 5 + 3 * 31 + 1);
+            prop_assert!((low - low / 10..=high).contains(&again), "{again} of {calls}");
+        }
+    }
+}

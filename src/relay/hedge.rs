@@ -1,0 +1,239 @@
+//! Several attempts of one call beside each other: the first that answers is passed on, the others are cancelled (gRFC
+//! A6, "Hedging Policy"). Only for calls that are here whole and may run more than once.
+
+use super::attempt::{Attempts, addressed};
+use super::carry::{self, Upward, lock};
+use super::director::{Route, Target};
+use super::fallen::Fallen;
+use super::replay::Replay;
+use super::retry::{Fall, Pushback};
+use super::{Error, budget};
+use crate::model::TrustDomain;
+use crate::model::service_config::{HedgingPolicy, Status};
+use crate::transport::{Recv, Send};
+use crate::uplink::{self, Lent, Pool, Turn, Verdict};
+use bytes::Bytes;
+use futures::future::{BoxFuture, Fuse};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use http::{Response, request};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use tokio::time::{Instant, sleep};
+
+/// A request that is on its way beside its answer.
+type Moving = Fuse<BoxFuture<'static, Result<(), Error>>>;
+
+/// The answer that won.
+pub(super) struct Raced {
+    pub(super) response: Response<Recv>,
+    pub(super) moving: Moving,
+    /// The target that gave it.
+    pub(super) at: usize,
+}
+
+/// What an attempt came to.
+struct Done {
+    at: usize,
+    /// Its place among the tries.
+    sent: usize,
+    turn: Option<Turn>,
+    outcome: Result<(Response<Recv>, Moving), Failed>,
+}
+
+enum Failed {
+    Fallen(Fallen),
+    Unlent(uplink::Error),
+}
+
+/// The frames of a body, the last with its end.
+type Frames = Arc<[(Bytes, bool)]>;
+
+impl<'a> Attempts<'a> {
+    /// Reads the request whole, if it fits into its copy.
+    pub(super) async fn collect(
+        &mut self,
+        upward: &mut Upward<'_>,
+        replay: &Mutex<Replay>,
+    ) -> Result<(), Error> {
+        tokio::select! {
+            biased;
+            read = upward.collect(replay) => read,
+            gone = self.answer.closed() => Err(Error::Consumer(gone)),
+        }
+    }
+
+    /// Sends the request to one target, and after each delay to one more, until one answers.
+    pub(super) async fn race(
+        &mut self,
+        policy: &HedgingPolicy,
+        head: request::Parts,
+        replay: &Mutex<Replay>,
+    ) -> Result<Raced, Error> {
+        let frames: Frames = lock(replay).frames().into();
+        let mut racing = FuturesUnordered::new();
+        let mut timer = pin!(sleep(policy.hedging_delay));
+        let (mut made, mut may_more, mut is_due) = (1, true, false);
+        racing.push(self.attempt(head, frames.clone(), false));
+        loop {
+            let more = may_more && made < policy.max_attempts;
+            if more && is_due {
+                is_due = false;
+                if !budget::take(self.route.permit.version(), self.relay.retries) {
+                    may_more = false;
+                    continue;
+                }
+                let head = self.head_again(replay, made)?;
+                racing.push(self.attempt(head, frames.clone(), true));
+                made += 1;
+                timer.as_mut().reset(Instant::now() + policy.hedging_delay);
+            }
+            let done = tokio::select! {
+                biased;
+                gone = self.answer.closed() => return Err(Error::Consumer(gone)),
+                Some(done) = racing.next() => done,
+                () = &mut timer, if more => {
+                    is_due = true;
+                    continue;
+                }
+            };
+            let Done { at, sent, turn, outcome } = done;
+            let (failed, pushback) = match outcome {
+                Ok((response, moving)) => return Ok(self.won(at, turn, response, moving)),
+                Err(failed) => judge(failed, policy),
+            };
+            let failed = match failed {
+                Ok(failed) => failed,
+                Err(fatal) => return self.lost(at, turn, fatal),
+            };
+            match pushback {
+                Pushback::Silent => is_due = true,
+                Pushback::After(pause) => timer.as_mut().reset(Instant::now() + pause),
+                Pushback::Never => may_more = false,
+            }
+            if racing.is_empty() && !(may_more && made < policy.max_attempts) {
+                return self.lost(at, turn, failed);
+            }
+            let told = match &failed {
+                Failed::Fallen(fell) => {
+                    end(turn, fell.verdict());
+                    fell.told()
+                }
+                Failed::Unlent(_) => None,
+            };
+            self.course.tries.end(sent, told);
+        }
+    }
+
+    /// One attempt, from the connection to the head of its answer.
+    fn attempt(
+        &mut self,
+        mut head: request::Parts,
+        frames: Frames,
+        is_hedge: bool,
+    ) -> impl Future<Output = Done> + use<'a> {
+        let (pool, Route { targets, permit, .. }) = (self.pool, self.route);
+        let at = self.next % targets.len().max(1);
+        self.next = at + 1;
+        self.course.target = Some(at);
+        let sent = self.course.sends(&mut head.headers);
+        self.course.hedges += u32::from(is_hedge);
+        let tenant = &permit.caller().identity.trust_domain;
+        one(pool, (at, sent, &targets[at]), tenant, (head, frames), is_hedge)
+    }
+
+    fn won(&mut self, at: usize, turn: Option<Turn>, response: Response<Recv>, moving: Moving) -> Raced {
+        self.course.target = Some(at);
+        *self.turn = turn;
+        if let (Some(story), Some(target)) = (&mut self.story, self.route.targets.get(at)) {
+            story.connected(self.route, target);
+        }
+        Raced { response, moving, at }
+    }
+
+    /// The last failure is the call's.
+    fn lost(&mut self, at: usize, turn: Option<Turn>, failed: Failed) -> Result<Raced, Error> {
+        match failed {
+            Failed::Fallen(Fallen::Told(response, _)) => {
+                let nothing: BoxFuture<'static, _> = Box::pin(std::future::pending());
+                Ok(self.won(at, turn, response, nothing.fuse()))
+            }
+            Failed::Fallen(fell @ Fallen::Lost(_)) => {
+                self.course.target = Some(at);
+                end(turn, fell.verdict());
+                Err(match fell {
+                    Fallen::Lost(error) => Error::at_producer(error),
+                    Fallen::Told(..) => Error::Stopped("it failed"),
+                })
+            }
+            Failed::Unlent(error) => Err(self.no_connection(vec![error])),
+        }
+    }
+}
+
+/// Ends a turn; without a verdict it is judged neither way.
+fn end(turn: Option<Turn>, verdict: Option<Verdict>) {
+    if let (Some(turn), Some(verdict)) = (turn, verdict) {
+        turn.end(verdict);
+    }
+}
+
+/// Whether the others go on after a failure, and what the producer says of more attempts.
+fn judge(failed: Failed, policy: &HedgingPolicy) -> (Result<Failed, Failed>, Pushback) {
+    let fall = match &failed {
+        Failed::Unlent(_) => Fall::Unprocessed { refused: false },
+        Failed::Fallen(fell) => fell.fall(),
+    };
+    match fall {
+        Fall::Unprocessed { .. } => (Ok(failed), Pushback::Silent),
+        // The method may run twice: that nobody was there is never the last word.
+        Fall::Told(status, pushback)
+            if status == Status::UNAVAILABLE || policy.non_fatal.contains(status) =>
+        {
+            (Ok(failed), pushback)
+        }
+        Fall::Told(_, pushback) => (Err(failed), pushback),
+    }
+}
+
+async fn one(
+    pool: &Pool,
+    (at, sent, target): (usize, usize, &Target),
+    tenant: &TrustDomain,
+    (head, frames): (request::Parts, Frames),
+    is_hedge: bool,
+) -> Done {
+    let lent = match is_hedge {
+        true => pool.lend_again(&target.producer, target.endpoint(), tenant).await,
+        false => pool.lend(&target.producer, target.endpoint(), tenant).await,
+    };
+    let Lent { connection, turn } = match lent {
+        Ok(lent) => lent,
+        Err(error) => return Done { at, sent, turn: None, outcome: Err(Failed::Unlent(error)) },
+    };
+    let fallen = |error| Failed::Fallen(Fallen::Lost(error));
+    let outcome = match connection.send(addressed(head, target.endpoint()), frames.is_empty()) {
+        Err(error) => Err(fallen(error)),
+        Ok((response, up)) => {
+            let moving: BoxFuture<'static, _> = Box::pin(send(up, frames));
+            let mut moving = moving.fuse();
+            let head = async { response.await.map_err(Error::Producer) };
+            match carry::beside(head, Pin::new(&mut moving)).await {
+                Ok(response) => {
+                    Fallen::of(response).map(|response| (response, moving)).map_err(Failed::Fallen)
+                }
+                Err(Error::Producer(error)) => Err(fallen(error)),
+                // Nothing else ends the way there: all of the request is here.
+                Err(_) => Err(fallen(crate::transport::Error::Closed("the attempt was given up"))),
+            }
+        }
+    };
+    Done { at, sent, turn: Some(turn), outcome }
+}
+
+async fn send(mut to: Send, frames: Frames) -> Result<(), Error> {
+    for (data, end) in frames.iter() {
+        to.frame(data.clone(), *end).await.map_err(Error::Producer)?;
+    }
+    Ok(())
+}

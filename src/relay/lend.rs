@@ -1,0 +1,105 @@
+//! Finds the endpoint for the next attempt: the one whose turn it is, or the next that has a connection.
+
+use super::Error;
+use super::attempt::Attempts;
+use super::director::Route;
+use crate::uplink::{self, Busy, Lent};
+use jiff::Timestamp;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How many endpoints one attempt asks for a connection.
+const DIALS: usize = 3;
+/// How long a call that waits for its producer pauses before it asks again.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long it waits without a deadline.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+impl Attempts<'_> {
+    /// A connection for the next attempt, and which target it leads to. `is_retry` says that the one before may have reached a producer.
+    pub(super) async fn lend(&mut self, is_retry: bool) -> Result<(Lent, usize), Error> {
+        let mut waits_until = None;
+        loop {
+            let tried = match self.try_lend(is_retry).await? {
+                Ok(lent) => return Ok(lent),
+                Err(tried) => tried,
+            };
+            let now = Instant::now();
+            let until = *waits_until.get_or_insert(now + LONGEST_WAIT);
+            if !self.method.is_some_and(|method| method.wait_for_ready) || now >= until {
+                return Err(self.no_connection(tried));
+            }
+            self.rest(PAUSE).await?;
+        }
+    }
+
+    /// Waits, as long as the consumer does.
+    pub(super) async fn rest(&mut self, pause: Duration) -> Result<(), Error> {
+        if pause.is_zero() {
+            return Ok(());
+        }
+        tokio::select! {
+            biased;
+            gone = self.answer.closed() => Err(Error::Consumer(gone)),
+            () = Box::pin(sleep(pause)) => Ok(()),
+        }
+    }
+
+    async fn try_lend(&mut self, is_retry: bool) -> Result<Result<(Lent, usize), Vec<uplink::Error>>, Error> {
+        let Route { targets, permit, .. } = self.route;
+        let tenant = &permit.caller().identity.trust_domain;
+        let mut tried = Vec::new();
+        for _ in 0..targets.len().min(DIALS) {
+            let at = self.next % targets.len();
+            self.next = at + 1;
+            let target = &targets[at];
+            let lending = async {
+                let (pool, producer, endpoint) = (self.pool, &target.producer, target.endpoint());
+                match is_retry {
+                    true => pool.lend_again(producer, endpoint, tenant).await,
+                    false => pool.lend(producer, endpoint, tenant).await,
+                }
+            };
+            let lent = tokio::select! {
+                biased;
+                // First: a call that is gone already must not reach the producer, where many early resets end a
+                // connection.
+                gone = self.answer.closed() => return Err(Error::Consumer(gone)),
+                lent = lending => lent,
+            };
+            match lent {
+                Ok(lent) => {
+                    self.course.target = Some(at);
+                    if let Some(story) = &mut self.story {
+                        story.tried(&tried);
+                        story.connected(self.route, target);
+                    }
+                    return Ok(Ok((lent, at)));
+                }
+                Err(error) => {
+                    // Where this one had to be waited for the others are no better: a call waits once.
+                    let has_waited = matches!(error, uplink::Error::Busy { busy: Busy::Late(_), .. });
+                    tried.push(error);
+                    if has_waited {
+                        break;
+                    }
+                }
+            }
+        }
+        if let Some(story) = &mut self.story {
+            story.tried(&tried);
+        }
+        Ok(Err(tried))
+    }
+
+    /// The earliest failure that the pool or the prober saw counts; this one, if it is the first.
+    pub(super) fn no_connection(&self, tried: Vec<uplink::Error>) -> Error {
+        let seen = self.relay.observations.load();
+        let targets = self.route.targets.iter();
+        let probed = targets.filter_map(|at| seen.get(&at.producer.name, &at.endpoint().address));
+        let probed = probed.filter(|seen| !seen.is_reachable).map(|seen| seen.since);
+        let since = tried.iter().filter_map(uplink::Error::since).chain(probed).min();
+        let platform = self.route.permit.version().name.platform.clone();
+        Error::NoConnection { platform, tried, since: since.unwrap_or_else(Timestamp::now) }
+    }
+}
