@@ -1,6 +1,5 @@
 //! Judges what a producer answers, before anything of it is passed on (gRPC over HTTP/2, "Responses").
 
-use crate::uplink::Verdict;
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, response};
 
 /// An answer that no gRPC client should have to see.
@@ -24,16 +23,6 @@ pub enum BadAnswer {
     /// A status in the headers, and then a body.
     #[error("the producer sent a grpc-status in its headers and went on with a body")]
     StatusBeforeBody,
-}
-
-impl BadAnswer {
-    /// What it tells of the endpoint.
-    pub(super) fn verdict(&self) -> Verdict {
-        match self {
-            BadAnswer::HttpStatus(429 | 502 | 503 | 504) => Verdict::Unavailable,
-            _ => Verdict::Answered,
-        }
-    }
 }
 
 /// Whether a content type is gRPC's: `application/grpc`, alone or with `+format` or `;parameters`.

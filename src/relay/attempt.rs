@@ -15,7 +15,7 @@ use crate::model::Endpoint;
 use crate::model::service_config::{
     CallPolicy, HedgingPolicy, Idempotent, MethodConfig, RetryPolicy, Status,
 };
-use crate::transport::Recv;
+use crate::transport::{self, Recv};
 use crate::uplink::{Pool, Turn, Verdict};
 use crate::usage;
 use futures::FutureExt;

@@ -10,7 +10,7 @@ use crate::transport::{self, Recv, Respond, Send};
 use crate::uplink::{Load, orca};
 use bytes::Bytes;
 use futures::future::Fuse;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How far the answer to the consumer has come. Whoever fails a call ends it from there.
@@ -71,10 +71,9 @@ impl Answer {
 
 /// Runs `main` to its end, and moves the request beside it. A request that breaks ends both.
 pub(super) async fn beside<T>(
-    main: impl Future<Output = Result<T, Error>>,
+    mut main: Pin<&mut impl Future<Output = Result<T, Error>>>,
     upward: Pin<&mut Fuse<impl Future<Output = Result<(), Error>>>>,
 ) -> Result<T, Error> {
-    let mut main = pin!(main);
     tokio::select! {
         biased;
         done = &mut main => done,

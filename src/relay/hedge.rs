@@ -156,7 +156,7 @@ impl<'a> Attempts<'a> {
         match failed {
             Failed::Fallen(Fallen::Told(response, _)) => {
                 let nothing: BoxFuture<'static, _> = Box::pin(std::future::pending());
-                Ok(self.won(at, turn, response, nothing.fuse()))
+                Ok(self.won(at, turn, *response, nothing.fuse()))
             }
             Failed::Fallen(fell @ Fallen::Lost(_)) => {
                 self.course.target = Some(at);
@@ -218,7 +218,7 @@ async fn one(
             let moving: BoxFuture<'static, _> = Box::pin(send(up, frames));
             let mut moving = moving.fuse();
             let head = async { response.await.map_err(Error::Producer) };
-            match carry::beside(head, Pin::new(&mut moving)).await {
+            match carry::beside(pin!(head), Pin::new(&mut moving)).await {
                 Ok(response) => {
                     Fallen::of(response).map(|response| (response, moving)).map_err(Failed::Fallen)
                 }

@@ -35,7 +35,7 @@ impl Default for Limits {
 /// The copy of one call; empty once it is too large, or of no use any more.
 #[derive(Debug)]
 pub(super) struct Replay {
-    kept: Option<Box<Kept>>,
+    kept: Option<Kept>,
     limits: Limits,
 }
 
@@ -60,7 +60,7 @@ enum Frame {
 
 /// What one worker thread keeps. A worker is one thread: nothing here is shared, locked or counted by others.
 struct Shelf {
-    spare: Vec<Box<Kept>>,
+    spare: Vec<Kept>,
     bytes: usize,
 }
 
