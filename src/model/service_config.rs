@@ -21,9 +21,10 @@ pub const LONGEST: usize = 64 << 10;
 
 /// How the methods of a version are to be called. Cheap to clone.
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(from = "String", into = "String")]
 pub struct ServiceConfig(Arc<Inner>);
 
+#[derive(Default)]
 struct Inner {
     text: String,
     services: HashMap<Box<str>, Service>,
@@ -170,12 +171,10 @@ impl From<ServiceConfig> for String {
     }
 }
 
-impl TryFrom<String> for ServiceConfig {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text)
-            .map_err(|found| found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+/// What was stored was judged when it was taken. Should a later broker read it otherwise, it says nothing, and is kept.
+impl From<String> for ServiceConfig {
+    fn from(text: String) -> Self {
+        Self::parse(&text).unwrap_or_else(|_| Self(Arc::new(Inner { text, ..Inner::default() })))
     }
 }
 

@@ -5,13 +5,14 @@ use super::course::Course;
 use super::director::Route;
 use super::fallen::{Fallen, verdict};
 use super::hedge::Raced;
+use super::lend::addressed;
 use super::meter::Meter;
 use super::replay::Replay;
 use super::retry::{Fall, IDEMPOTENT, Next, Retries};
 use super::story::Story;
 use super::{Error, Relay, budget, header};
 use crate::access::Permit;
-use crate::model::Endpoint;
+use crate::model::Version;
 use crate::model::service_config::{
     CallPolicy, HedgingPolicy, Idempotent, MethodConfig, RetryPolicy, Status,
 };
@@ -20,10 +21,9 @@ use crate::uplink::{Pool, Turn, Verdict};
 use crate::usage;
 use futures::FutureExt;
 use futures::future::{Fuse, pending};
-use http::uri::{Authority, Parts, Scheme};
-use http::{Request, Response, Uri, request};
+use http::{Request, Response, request};
 use std::pin::{Pin, pin};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -46,6 +46,8 @@ pub(super) struct Attempts<'a> {
     pub(super) turn: &'a mut Option<Turn>,
     /// The target whose turn it is.
     pub(super) next: usize,
+    /// The only version that it may go to now; none while it surely ran nowhere.
+    pub(super) within: Option<&'a Arc<Version>>,
 }
 
 /// What passes in each direction.
@@ -123,8 +125,11 @@ impl<'a> Attempts<'a> {
                 Err(error) => Fallen::Lost(error),
                 Ok((response, up)) => {
                     let mut moving = pin!(upward.send(up, replay).fuse());
-                    let head = pin!(carry::head(response, self.answer));
-                    match beside(head, moving.as_mut()).await.map(Fallen::of) {
+                    let headed = {
+                        let head = pin!(carry::head(response, self.answer));
+                        beside(head, moving.as_mut()).await
+                    };
+                    match headed.map(Fallen::of) {
                         Ok(Ok(response)) => {
                             lock(replay).release();
                             return self.pass(response, permit, down, moving).await;
@@ -135,8 +140,8 @@ impl<'a> Attempts<'a> {
                     }
                 }
             };
-            let retries = retries.get_or_insert_with(|| Retries::new(self.retrying()));
-            let Some(pause) = self.next(&fell, retries, replay) else {
+            let retries = retries.get_or_insert_with(Retries::new);
+            let Some(pause) = self.next(&fell, self.version_at(target), retries, replay) else {
                 return Box::pin(self.fail(fell, down)).await;
             };
             self.end(fell.verdict());
@@ -149,22 +154,34 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// How long until the call is sent again; `None` if it must not be.
-    fn next(&mut self, fell: &Fallen, retries: &mut Retries<'_>, replay: &Mutex<Replay>) -> Option<Duration> {
-        let (fall, version) = (fell.fall(), self.route.permit.version());
-        if matches!(fall, Fall::Told(..)) && retries.is_retryable(fall) {
-            budget::ended(version, self.relay.retries, false);
+    /// How long until the call is sent again after it failed at `version`; `None` if it must not be.
+    fn next(
+        &mut self,
+        fell: &Fallen,
+        version: &'a Arc<Version>,
+        retries: &mut Retries,
+        replay: &Mutex<Replay>,
+    ) -> Option<Duration> {
+        let (fall, rates) = (fell.fall(), self.relay.retries);
+        let policy = self.retrying(version);
+        if let (Fall::Told(status, _), Some(policy)) = (fall, policy)
+            && policy.retryable.contains(status)
+        {
+            budget::ended(version, rates, false);
         }
         if !lock(replay).is_kept() {
             return None;
         }
-        match retries.next(fall, fastrand::f64(), || budget::take(version, self.relay.retries)) {
+        match retries.next(fall, policy, fastrand::f64(), || budget::take(version, rates)) {
             Next::Stop => None,
             Next::Transparent => {
                 self.course.transparent += 1;
                 Some(Duration::ZERO)
             }
-            Next::After(pause) => Some(pause),
+            Next::After(pause) => {
+                self.within = Some(version);
+                Some(pause)
+            }
         }
     }
 
@@ -256,36 +273,28 @@ impl<'a> Attempts<'a> {
 
     fn hedging(&self) -> Option<&'a HedgingPolicy> {
         match &self.method?.policy {
-            Some(CallPolicy::Hedge(policy)) if self.idempotent()?.unary => Some(policy),
+            Some(CallPolicy::Hedge(policy)) if self.idempotent(self.route.permit.version())?.unary => {
+                Some(policy)
+            }
             _ => None,
         }
     }
 
-    fn retrying(&self) -> Option<&'a RetryPolicy> {
-        match self.method.and_then(|method| method.policy.as_ref()) {
+    /// How a version wants the call to be repeated.
+    fn retrying(&self, version: &'a Version) -> Option<&'a RetryPolicy> {
+        let config = version.facts.service_config.as_ref();
+        match config.and_then(|config| config.method(self.path.0, self.path.1)?.policy.as_ref()) {
             Some(CallPolicy::Retry(policy)) => Some(policy),
-            _ => self.idempotent().map(|_| &IDEMPOTENT),
+            _ => self.idempotent(version).map(|_| &IDEMPOTENT),
         }
     }
 
-    fn idempotent(&self) -> Option<&'a Idempotent> {
-        self.route.permit.version().facts.idempotent(self.path.0, self.path.1)
+    fn idempotent(&self, version: &'a Version) -> Option<&'a Idempotent> {
+        version.facts.idempotent(self.path.0, self.path.1)
     }
 
     fn is_throttled(&self) -> bool {
         let config = self.route.permit.version().facts.service_config.as_ref();
         config.is_some_and(|config| config.throttling().is_some())
     }
-}
-
-/// A request for this endpoint. The consumer's own authority stays; a request without one gets the endpoint's.
-pub(super) fn addressed(mut head: request::Parts, endpoint: &Endpoint) -> Request<()> {
-    let mut uri: Parts = std::mem::take(&mut head.uri).into_parts();
-    uri.scheme = Some(Scheme::HTTPS);
-    if uri.authority.is_none() {
-        uri.authority = Authority::try_from(endpoint.address.authority()).ok();
-    }
-    head.uri = Uri::from_parts(uri).unwrap_or_default();
-    head.extensions.clear();
-    Request::from_parts(head, ())
 }

@@ -90,7 +90,14 @@ impl Budget {
 #[derive(Default)]
 struct Ledger {
     /// By the address of the version, which is nobody else's as long as the entry is there.
-    places: HashMap<usize, (Weak<Version>, Budget), BuildHasherDefault<Spread>>,
+    places: HashMap<usize, Entry, BuildHasherDefault<Spread>>,
+}
+
+struct Entry {
+    version: Weak<Version>,
+    budget: Budget,
+    /// Since the last time that room was made.
+    is_used: bool,
 }
 
 /// Spreads addresses; nobody from outside chooses them.
@@ -141,17 +148,29 @@ impl Ledger {
     fn budget(&mut self, version: &Arc<Version>, rates: Rates) -> &mut Budget {
         let place = Arc::as_ptr(version).addr();
         if self.places.len() >= KEPT && !self.places.contains_key(&place) {
-            self.places.retain(|_, (version, _)| version.strong_count() > 0);
-            if self.places.len() >= KEPT {
-                // Budgets that begin anew are better than a list without end.
-                self.places.clear();
-            }
+            self.make_room();
         }
-        let (_, budget) = self.places.entry(place).or_insert_with(|| {
+        let entry = self.places.entry(place).or_insert_with(|| {
             let throttling = version.facts.service_config.as_ref().and_then(|config| config.throttling());
-            (Arc::downgrade(version), Budget::new(rates, throttling, Instant::now()))
+            let budget = Budget::new(rates, throttling, Instant::now());
+            Entry { version: Arc::downgrade(version), budget, is_used: true }
         });
-        budget
+        entry.is_used = true;
+        &mut entry.budget
+    }
+
+    /// Lets go of what is gone, or was not used since room was made the last time; of any, if all was.
+    fn make_room(&mut self) {
+        let is_kept =
+            |entry: &mut Entry| std::mem::take(&mut entry.is_used) && entry.version.strong_count() > 0;
+        self.places.retain(|_, entry| is_kept(entry));
+        let mut nth = 0;
+        if self.places.len() >= KEPT {
+            self.places.retain(|_, _| {
+                nth += 1;
+                nth % 4 != 0
+            });
+        }
     }
 }
 

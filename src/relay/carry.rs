@@ -78,6 +78,8 @@ pub(super) async fn beside<T>(
         biased;
         done = &mut main => done,
         sent = upward => match sent {
+            // It is the consumer who is over its share: no answer may hide it.
+            Err(Error::Producer(error @ transport::Error::OverShare { .. })) => Err(Error::Producer(error)),
             // A producer that no longer listens may have answered already: its answer tells how the call went.
             Ok(()) | Err(Error::Producer(_)) => main.await,
             Err(error) => Err(error),

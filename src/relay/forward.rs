@@ -161,6 +161,7 @@ impl Journey {
             story: story.as_deref_mut(),
             turn,
             next: 0,
+            within: None,
         };
         tokio::select! {
             biased;

@@ -1,10 +1,11 @@
 //! Several attempts of one call beside each other: the first that answers is passed on, the others are cancelled (gRFC
 //! A6, "Hedging Policy"). Only for calls that are here whole and may run more than once.
 
-use super::attempt::{Attempts, addressed};
+use super::attempt::Attempts;
 use super::carry::{self, Upward, lock};
 use super::director::{Route, Target};
 use super::fallen::Fallen;
+use super::lend::addressed;
 use super::replay::Replay;
 use super::retry::{Fall, Pushback};
 use super::{Error, budget};
@@ -73,20 +74,30 @@ impl<'a> Attempts<'a> {
         let frames: Frames = lock(replay).frames().into();
         let mut racing = FuturesUnordered::new();
         let mut timer = pin!(sleep(policy.hedging_delay));
-        let (mut made, mut may_more, mut is_due) = (1, true, false);
-        racing.push(self.attempt(head, frames.clone(), false));
+        let (mut may_more, mut is_due, mut failed) = (true, false, None);
+        // What may run beside another is what this version allows.
+        self.within = Some(self.route.permit.version());
+        let mut under_way = Vec::new();
+        racing.push(self.attempt(head, frames.clone(), &mut under_way));
         loop {
-            let more = may_more && made < policy.max_attempts;
+            let made = 1 + self.course.hedges;
+            let mut more = may_more && made < policy.max_attempts;
             if more && is_due {
                 is_due = false;
-                if !budget::take(self.route.permit.version(), self.relay.retries) {
-                    may_more = false;
+                may_more = budget::take(self.route.permit.version(), self.relay.retries);
+                more = may_more;
+                if may_more {
+                    let head = self.head_again(replay, made)?;
+                    racing.push(self.attempt(head, frames.clone(), &mut under_way));
+                    timer.as_mut().reset(Instant::now() + policy.hedging_delay);
                     continue;
                 }
-                let head = self.head_again(replay, made)?;
-                racing.push(self.attempt(head, frames.clone(), true));
-                made += 1;
-                timer.as_mut().reset(Instant::now() + policy.hedging_delay);
+            }
+            if racing.is_empty()
+                && !more
+                && let Some((at, turn, failed)) = failed.take()
+            {
+                return self.lost(at, turn, failed);
             }
             let done = tokio::select! {
                 biased;
@@ -98,30 +109,31 @@ impl<'a> Attempts<'a> {
                 }
             };
             let Done { at, sent, turn, outcome } = done;
-            let (failed, pushback) = match outcome {
-                Ok((response, moving)) => return Ok(self.won(at, turn, response, moving)),
+            under_way.retain(|place| *place != sent);
+            let judged = match outcome {
+                Ok((response, moving)) => {
+                    under_way.iter().for_each(|place| self.course.tries.end(*place, None));
+                    return Ok(self.won(at, turn, response, moving));
+                }
                 Err(failed) => judge(failed, policy),
             };
-            let failed = match failed {
-                Ok(failed) => failed,
-                Err(fatal) => return self.lost(at, turn, fatal),
-            };
-            match pushback {
-                Pushback::Silent => is_due = true,
-                Pushback::After(pause) => timer.as_mut().reset(Instant::now() + pause),
-                Pushback::Never => may_more = false,
-            }
-            if racing.is_empty() && !(may_more && made < policy.max_attempts) {
-                return self.lost(at, turn, failed);
-            }
-            let told = match &failed {
-                Failed::Fallen(fell) => {
-                    end(turn, fell.verdict());
-                    fell.told()
+            match judged {
+                (Ok(fell), pushback) => {
+                    match pushback {
+                        Pushback::Silent => is_due = true,
+                        Pushback::After(pause) => timer.as_mut().reset(Instant::now() + pause),
+                        Pushback::Never => may_more = false,
+                    }
+                    self.course.tries.end(sent, fell.told());
+                    if let Some((_, Some(turn), Failed::Fallen(before))) = failed.replace((at, turn, fell)) {
+                        end(Some(turn), before.verdict());
+                    }
                 }
-                Failed::Unlent(_) => None,
-            };
-            self.course.tries.end(sent, told);
+                (Err(fatal), _) => {
+                    under_way.iter().for_each(|place| self.course.tries.end(*place, None));
+                    return self.lost(at, turn, fatal);
+                }
+            }
         }
     }
 
@@ -130,14 +142,18 @@ impl<'a> Attempts<'a> {
         &mut self,
         mut head: request::Parts,
         frames: Frames,
-        is_hedge: bool,
+        under_way: &mut Vec<usize>,
     ) -> impl Future<Output = Done> + use<'a> {
         let (pool, Route { targets, permit, .. }) = (self.pool, self.route);
-        let at = self.next % targets.len().max(1);
+        let places = (0..targets.len()).map(|more| (self.next + more) % targets.len());
+        let at =
+            places.into_iter().find(|at| self.is_within(*at)).unwrap_or(self.next % targets.len().max(1));
         self.next = at + 1;
         self.course.target = Some(at);
+        let is_hedge = self.course.attempts > 0;
         let sent = self.course.sends(&mut head.headers);
         self.course.hedges += u32::from(is_hedge);
+        under_way.push(sent);
         let tenant = &permit.caller().identity.trust_domain;
         one(pool, (at, sent, &targets[at]), tenant, (head, frames), is_hedge)
     }
@@ -175,6 +191,16 @@ impl<'a> Attempts<'a> {
 fn end(turn: Option<Turn>, verdict: Option<Verdict>) {
     if let (Some(turn), Some(verdict)) = (turn, verdict) {
         turn.end(verdict);
+    }
+}
+
+impl Failed {
+    /// The number of its status, if it has one.
+    fn told(&self) -> Option<u8> {
+        match self {
+            Failed::Fallen(fell) => fell.told(),
+            Failed::Unlent(_) => None,
+        }
     }
 }
 

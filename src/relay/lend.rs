@@ -3,8 +3,12 @@
 use super::Error;
 use super::attempt::Attempts;
 use super::director::Route;
+use crate::model::{Endpoint, Version};
 use crate::uplink::{self, Busy, Lent};
+use http::uri::{Authority, Parts, Scheme};
+use http::{Request, Uri, request};
 use jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -15,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long it waits without a deadline.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-impl Attempts<'_> {
+impl<'a> Attempts<'a> {
     /// A connection for the next attempt, and which target it leads to. `is_retry` says that the one before may have reached a producer.
     pub(super) async fn lend(&mut self, is_retry: bool) -> Result<(Lent, usize), Error> {
         let mut waits_until = None;
@@ -31,6 +35,17 @@ impl Attempts<'_> {
             }
             self.rest(PAUSE).await?;
         }
+    }
+
+    /// Whether an attempt may go there: what may have run is only repeated by the version that allows it.
+    pub(super) fn is_within(&self, at: usize) -> bool {
+        self.within.is_none_or(|version| Arc::ptr_eq(version, self.version_at(at)))
+    }
+
+    /// The version that a target serves.
+    pub(super) fn version_at(&self, at: usize) -> &'a Arc<Version> {
+        let route = self.route;
+        route.targets.get(at).map_or(&route.permit, |target| route.permit_at(target)).version()
     }
 
     /// Waits, as long as the consumer does.
@@ -49,10 +64,13 @@ impl Attempts<'_> {
         let Route { targets, permit, .. } = self.route;
         let tenant = &permit.caller().identity.trust_domain;
         let mut tried = Vec::new();
-        for _ in 0..targets.len().min(DIALS) {
+        for _ in 0..targets.len() {
             let at = self.next % targets.len();
             self.next = at + 1;
             let target = &targets[at];
+            if tried.len() == DIALS || !self.is_within(at) {
+                continue;
+            }
             let lending = async {
                 let (pool, producer, endpoint) = (self.pool, &target.producer, target.endpoint());
                 match is_retry {
@@ -102,4 +120,16 @@ impl Attempts<'_> {
         let platform = self.route.permit.version().name.platform.clone();
         Error::NoConnection { platform, tried, since: since.unwrap_or_else(Timestamp::now) }
     }
+}
+
+/// A request for this endpoint. The consumer's own authority stays; a request without one gets the endpoint's.
+pub(super) fn addressed(mut head: request::Parts, endpoint: &Endpoint) -> Request<()> {
+    let mut uri: Parts = std::mem::take(&mut head.uri).into_parts();
+    uri.scheme = Some(Scheme::HTTPS);
+    if uri.authority.is_none() {
+        uri.authority = Authority::try_from(endpoint.address.authority()).ok();
+    }
+    head.uri = Uri::from_parts(uri).unwrap_or_default();
+    head.extensions.clear();
+    Request::from_parts(head, ())
 }

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// How often a call is sent again because it surely reached nobody.
 const TRANSPARENT: u32 = 5;
 
+/// A producer that names a longer pause is not asked again.
+const LONGEST_PUSHBACK: Duration = Duration::from_secs(300);
+
 /// What is done for idempotent methods of which nothing else is said.
 pub(super) static IDEMPOTENT: RetryPolicy = RetryPolicy {
     max_attempts: 3,
@@ -19,8 +22,7 @@ pub(super) static IDEMPOTENT: RetryPolicy = RetryPolicy {
 
 /// The attempts of one call so far.
 #[derive(Debug)]
-pub(super) struct Retries<'a> {
-    policy: Option<&'a RetryPolicy>,
+pub(super) struct Retries {
     /// Attempts that may have reached a producer.
     made: u32,
     /// Pauses since the producer last named one.
@@ -63,10 +65,10 @@ pub(super) enum Next {
     After(Duration),
 }
 
-impl<'a> Retries<'a> {
-    /// One attempt is under way; without a policy only what ran nowhere is sent again.
-    pub(super) fn new(policy: Option<&'a RetryPolicy>) -> Self {
-        Self { policy, made: 1, pauses: 0, transparent: 0 }
+impl Retries {
+    /// One attempt is under way.
+    pub(super) fn new() -> Self {
+        Self { made: 1, pauses: 0, transparent: 0 }
     }
 
     /// Attempts that may have reached a producer.
@@ -74,16 +76,15 @@ impl<'a> Retries<'a> {
         self.made
     }
 
-    /// Whether a failure is one that the policy speaks of.
-    pub(super) fn is_retryable(&self, fall: Fall) -> bool {
-        match fall {
-            Fall::Unprocessed { .. } => true,
-            Fall::Told(status, _) => self.policy.is_some_and(|policy| policy.retryable.contains(status)),
-        }
-    }
-
-    /// What follows; `draw` is even in 0 to 1, and `allowed` takes from the budget what it allows.
-    pub(super) fn next(&mut self, fall: Fall, draw: f64, allowed: impl FnOnce() -> bool) -> Next {
+    /// What follows; without a policy only what ran nowhere is sent again. `draw` is even in 0 to 1, and `allowed` takes
+    /// from the budget what it allows.
+    pub(super) fn next(
+        &mut self,
+        fall: Fall,
+        policy: Option<&RetryPolicy>,
+        draw: f64,
+        allowed: impl FnOnce() -> bool,
+    ) -> Next {
         let (status, pushback) = match fall {
             Fall::Unprocessed { refused } => {
                 // Who refuses streams is there and has too much to do: once is enough to find another.
@@ -95,7 +96,7 @@ impl<'a> Retries<'a> {
             }
             Fall::Told(status, pushback) => (status, pushback),
         };
-        let Some(policy) = self.policy else { return Next::Stop };
+        let Some(policy) = policy else { return Next::Stop };
         let may = policy.retryable.contains(status)
             && self.made < policy.max_attempts
             && pushback != Pushback::Never
@@ -160,8 +161,8 @@ impl Pushback {
     /// Reads it; what is no number of milliseconds says "not again" (gRFC A6).
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let Some(value) = headers.get("grpc-retry-pushback-ms") else { return Pushback::Silent };
-        match value.to_str().ok().and_then(|text| text.parse::<i32>().ok()) {
-            Some(millis @ 0..) => Pushback::After(Duration::from_millis(millis.unsigned_abs().into())),
+        match value.to_str().ok().and_then(|text| text.parse().ok()).map(Duration::from_millis) {
+            Some(pause) if pause <= LONGEST_PUSHBACK => Pushback::After(pause),
             _ => Pushback::Never,
         }
     }
@@ -180,41 +181,49 @@ mod tests {
 
     #[test]
     fn without_a_policy_only_what_ran_nowhere_is_sent_again() {
-        let mut retries = Retries::new(None);
-        assert_eq!(retries.next(LOST, 0.5, || true), Next::Stop);
+        let (mut retries, policy) = (Retries::new(), None);
+        assert_eq!(retries.next(LOST, policy, 0.5, || true), Next::Stop);
         for _ in 0..TRANSPARENT {
-            assert_eq!(retries.next(Fall::Unprocessed { refused: false }, 0.5, || false), Next::Transparent);
+            assert_eq!(
+                retries.next(Fall::Unprocessed { refused: false }, policy, 0.5, || false),
+                Next::Transparent
+            );
         }
-        assert_eq!(retries.next(Fall::Unprocessed { refused: false }, 0.5, || true), Next::Stop);
+        assert_eq!(retries.next(Fall::Unprocessed { refused: false }, policy, 0.5, || true), Next::Stop);
 
-        let mut retries = Retries::new(None);
-        assert_eq!(retries.next(Fall::Unprocessed { refused: true }, 0.5, || true), Next::Transparent);
-        assert_eq!(retries.next(Fall::Unprocessed { refused: true }, 0.5, || true), Next::Stop);
+        let (mut retries, policy) = (Retries::new(), None);
+        assert_eq!(
+            retries.next(Fall::Unprocessed { refused: true }, policy, 0.5, || true),
+            Next::Transparent
+        );
+        assert_eq!(retries.next(Fall::Unprocessed { refused: true }, policy, 0.5, || true), Next::Stop);
     }
 
     #[test]
     fn another_status_is_not_retried() {
         let policy = policy(5);
-        let mut retries = Retries::new(Some(&policy));
+        let (mut retries, policy) = (Retries::new(), Some(&policy));
         let fall = Fall::Told(Status::INTERNAL, Pushback::Silent);
-        assert_eq!(retries.next(fall, 0.5, || panic!("the budget was asked")), Next::Stop);
-        assert!(!retries.is_retryable(fall) && retries.is_retryable(LOST));
+        assert_eq!(retries.next(fall, policy, 0.5, || panic!("the budget was asked")), Next::Stop);
     }
 
     #[test]
     fn the_producers_word_on_pauses_is_kept() {
         let policy = policy(5);
-        let mut retries = Retries::new(Some(&policy));
+        let (mut retries, policy) = (Retries::new(), Some(&policy));
         let pause = Duration::from_millis(1700);
-        assert_eq!(retries.next(LOST, 0.5, || true), Next::After(Duration::from_millis(25)));
+        assert_eq!(retries.next(LOST, policy, 0.5, || true), Next::After(Duration::from_millis(25)));
         let after = Fall::Told(Status::UNAVAILABLE, Pushback::After(pause));
-        assert_eq!(retries.next(after, 0.5, || true), Next::After(pause));
+        assert_eq!(retries.next(after, policy, 0.5, || true), Next::After(pause));
         assert_eq!(
-            retries.next(LOST, 0.5, || true),
+            retries.next(LOST, policy, 0.5, || true),
             Next::After(Duration::from_millis(25)),
             "it begins anew"
         );
-        assert_eq!(retries.next(Fall::Told(Status::UNAVAILABLE, Pushback::Never), 0.5, || true), Next::Stop);
+        assert_eq!(
+            retries.next(Fall::Told(Status::UNAVAILABLE, Pushback::Never), policy, 0.5, || true),
+            Next::Stop
+        );
     }
 
     #[test]
@@ -226,7 +235,7 @@ mod tests {
         assert_eq!(Pushback::of(&HeaderMap::new()), Pushback::Silent);
         assert_eq!(of("0"), Pushback::After(Duration::ZERO));
         assert_eq!(of("250"), Pushback::After(Duration::from_millis(250)));
-        for never in ["-1", "", "soon", "1.5", "99999999999"] {
+        for never in ["-1", "", "soon", "1.5", "300001", "99999999999"] {
             assert_eq!(of(never), Pushback::Never, "{never:?}");
         }
     }
@@ -237,7 +246,7 @@ mod tests {
             max in 2u32..=5, falls in proptest::collection::vec((0u8..4, any::<bool>(), 0.0..1.0), 0..40),
         ) {
             let policy = policy(max);
-            let mut retries = Retries::new(Some(&policy));
+            let (mut retries, policy) = (Retries::new(), Some(&policy));
             let (mut again, mut free) = (0, 0);
             for (kind, allowed, draw) in falls {
                 let fall = match kind {
@@ -246,12 +255,12 @@ mod tests {
                     2 => LOST,
                     _ => Fall::Told(Status::UNAVAILABLE, Pushback::After(Duration::from_millis(7))),
                 };
-                match retries.next(fall, draw, || allowed) {
+                match retries.next(fall, policy, draw, || allowed) {
                     Next::Stop => {}
                     Next::Transparent => free += 1,
                     Next::After(pause) => {
                         prop_assert!(allowed, "not without the budget");
-                        prop_assert!(pause <= policy.max_backoff.mul_f64(1.2));
+                        prop_assert!(pause <= IDEMPOTENT.max_backoff.mul_f64(1.2));
                         again += 1;
                     }
                 }

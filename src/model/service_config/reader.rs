@@ -54,13 +54,7 @@ pub(super) struct Reader {
 
 impl Reader {
     fn whole(&mut self, text: &str, value: &Value) -> Inner {
-        let mut inner = Inner {
-            text: text.to_owned(),
-            services: HashMap::new(),
-            default: None,
-            throttling: None,
-            names: Vec::new(),
-        };
+        let mut inner = Inner { text: text.to_owned(), ..Inner::default() };
         let Some(top) = self.object("", value, &TOP) else { return inner };
         for (at, entry) in self.list("methodConfig", top.get("methodConfig")).iter().enumerate() {
             let path = format!("methodConfig[{at}]");

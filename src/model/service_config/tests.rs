@@ -55,6 +55,12 @@ fn it_is_stored_as_it_was_written() {
     let json = serde_json::to_string(&config).unwrap();
     let back: ServiceConfig = serde_json::from_str(&json).unwrap();
     assert_eq!((&back, back.as_str()), (&config, WHOLE));
+    let odd: ServiceConfig = serde_json::from_str(r#""{\"methodConfig\": 7}""#).unwrap();
+    assert_eq!(
+        (odd.as_str(), odd.method("a.B", "Get")),
+        (r#"{"methodConfig": 7}"#, None),
+        "kept, and says nothing"
+    );
 }
 
 #[test]

@@ -91,6 +91,31 @@ async fn a_status_that_is_final_ends_the_race_and_unavailable_does_not() {
 }
 
 #[tokio::test]
+async fn without_a_budget_the_only_attempt_is_the_last_word() {
+    let world = World::new();
+    let bad = Producer::start(&world.payments, &world.hub, "/ledger", |exchange: Exchange| async move {
+        only_status(exchange, 14, &[]);
+    })
+    .await;
+    let facts = described(&world) + &hedging("0.01s");
+    let none = "[retries]\nshare_percent = 0\nat_least = 0";
+    let stage = Stage::new(world, &[&bad], &facts, none).await;
+    let reply = stage.consumer.unary(GET, &[], b"message").await.unwrap();
+    assert_eq!((reply.status(), bad.calls()), (14, 1));
+}
+
+#[tokio::test]
+async fn a_request_without_room_to_keep_it_arrives_whole() {
+    let world = World::new();
+    let echo = Producer::start(&world.payments, &world.hub, "/ledger", crate::fixture::echo).await;
+    let facts = described(&world) + &hedging("0.001s");
+    let stage = Stage::new(world, &[&echo], &facts, "[retries]\nreplay_bytes_in_all = \"4KiB\"").await;
+    let message = vec![7; 30_000];
+    let reply = stage.consumer.unary(GET, &[], &message).await.unwrap();
+    assert_eq!((reply.status(), reply.body == frame(&message), echo.calls()), (0, true, 1));
+}
+
+#[tokio::test]
 async fn a_large_request_is_carried_unhedged() {
     let world = World::new();
     let echo = Producer::start(&world.payments, &world.hub, "/ledger", crate::fixture::echo).await;
