@@ -16,7 +16,7 @@ use crate::model::Version;
 use crate::model::service_config::{
     CallPolicy, HedgingPolicy, Idempotent, MethodConfig, RetryPolicy, Status,
 };
-use crate::transport::{self, Recv};
+use crate::transport::Recv;
 use crate::uplink::{Pool, Turn, Verdict};
 use crate::usage;
 use futures::FutureExt;
