@@ -47,7 +47,11 @@ impl Peer {
         );
         let file = world.broker().with(&declared).write();
         let text = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, text.replace("\"127.0.0.1:0\"", &format!("\"{address}\""))).unwrap();
+        std::fs::write(
+            &file,
+            text.replacen("listen = \"127.0.0.1:0\"", &format!("listen = \"{address}\""), 1),
+        )
+        .unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_portolan"));
         command.args(["serve", "--config"]).arg(file);
         Self::start("Portolan", address, command).await

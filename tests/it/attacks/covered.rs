@@ -128,6 +128,11 @@ const CASES: &[Case] = &[
     ("G4", "during headers", &[BAD]),
     (
         "G4",
+        "during a retry's back-off",
+        &["tests/it/resilience/deadlines.rs:a_deadline_that_passes_during_a_pause_is_told_once"],
+    ),
+    (
+        "G4",
         "mid-stream",
         &["tests/it/routing/endings.rs:a_deadline_in_the_middle_of_a_stream_ends_both_legs"],
     ),
