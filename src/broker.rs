@@ -156,7 +156,7 @@ impl Broker {
         };
         let workers = sockets.into_iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
         watchers.serving();
-        tracing::info!(broker = %config.id, listen = ?addresses, admin = ?watchers.addresses, "ready");
+        tracing::info!(broker = %config.id, listen = ?addresses, "ready");
         let usage = keeper.start(store.clone());
         let budget = reach.outbound.budget;
         settle(budget.clone(), &shutdown);

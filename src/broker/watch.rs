@@ -75,6 +75,9 @@ impl Opened {
         let gather = sources.gather();
         let admin = Admin::new(gather.clone(), shutdown.clone());
         let addresses: Vec<_> = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
+        if !addresses.is_empty() {
+            tracing::info!(listen = ?addresses, "tells metrics, life and readiness");
+        }
         for socket in sockets {
             lifecycle::spawn("admin listener", admin.clone().run(socket));
         }
