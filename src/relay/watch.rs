@@ -1,18 +1,18 @@
 //! Follows a call for those who watch: what is kept of it at its head, and the one place where its course is told.
 
+mod spans;
+
 use super::course::{Course, Side};
 use super::tries::Try;
 use super::{Relay, Wish};
-use crate::model::{Place, Version};
+use crate::model::{TrustDomain, Version};
 use crate::telemetry::{
-    AccessLog, Attempt, Context, Entry, Fact, Meters, Open, Outcome, Repeats, Role, Span, Telemetry, Tracer,
-    new_span, status,
+    AccessLog, Attempt, Context, Entry, Meters, Open, Outcome, Repeats, Telemetry, Tracer, new_span,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::time::Instant;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -21,8 +21,6 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// codes and their use": CANCELLED, UNAVAILABLE).
 const CANCELLED: u8 = 1;
 const UNAVAILABLE: u8 = 14;
-/// Statuses that are the server's fault: only these make its span an error (OpenTelemetry, "gRPC", server spans).
-const FAULTS: [u8; 6] = [2, 4, 12, 13, 14, 15];
 
 /// What is kept of a call at its head. With everything off it is empty, and costs nothing.
 #[derive(Debug, Default)]
@@ -59,15 +57,20 @@ impl Watch {
         });
         let mut watch = Watch { open, ..Watch::default() };
         if tracer.is_some() || access_log.is_some() {
-            watch.read(tracer.as_ref(), access_log.as_ref(), headers);
+            watch.read((tracer.as_ref(), access_log.as_ref()), &wish.caller.identity.trust_domain, headers);
         }
         watch
     }
 
-    fn read(&mut self, tracer: Option<&Tracer>, access_log: Option<&AccessLog>, headers: &HeaderMap) {
+    fn read(
+        &mut self,
+        (tracer, access_log): (Option<&Tracer>, Option<&AccessLog>),
+        domain: &TrustDomain,
+        headers: &HeaderMap,
+    ) {
         let parent = headers.get(TRACEPARENT).and_then(|value| Context::parse(value.as_bytes()));
         self.named = parent.map_or(0, |parent| parent.trace);
-        if tracer.is_some_and(|tracer| tracer.samples(parent)) {
+        if tracer.is_some_and(|tracer| tracer.samples(parent, domain)) {
             let mut own = Context::root(true);
             own.trace = parent.map_or(own.trace, |parent| parent.trace);
             self.trace = Some(Box::new(Trace { own, parent: parent.map_or(0, |parent| parent.span) }));
@@ -176,97 +179,6 @@ impl Told<'_> {
         one.status.unwrap_or(if one.took.is_none() { self.status } else { UNAVAILABLE })
     }
 
-    fn spans(&self, trace: &Trace, is_known: bool) -> Vec<Span> {
-        let ended = SystemTime::now();
-        let Wish { service, method, .. } = self.wish;
-        // Names of spans are few: what the descriptors do not know is not named after what a stranger wrote.
-        let name: Cow<'static, str> = match (self.course.version(), is_known) {
-            (Some(_), true) => format!("{service}/{method}").into(),
-            (Some(_), false) => format!("{service}/_OTHER").into(),
-            (None, _) => "_OTHER".into(),
-        };
-        let mut facts = self.facts(&name, self.status);
-        facts.push(("portolan.caller", text(self.wish.caller.identity.to_string())));
-        facts.push(("network.peer.address", text(self.wish.peer.ip().to_string())));
-        facts.push(("network.peer.port", Fact::Whole(self.wish.peer.port().into())));
-        facts.push(("portolan.attempts", Fact::Whole(self.course.attempts.into())));
-        facts.push(("portolan.ended_by", Fact::Text(side(self.course.ended_by).into())));
-        if !is_known || self.course.version().is_none() {
-            facts.push(("rpc.method_original", text(format!("{service}/{method}"))));
-        }
-        facts.extend(self.reason.map(|reason| ("portolan.reason", Fact::Text(reason.into()))));
-        let is_fault = FAULTS.contains(&self.status);
-        let mut spans = Vec::with_capacity(1 + self.course.attempts as usize);
-        spans.push(Span {
-            trace: trace.own.trace,
-            id: trace.own.span,
-            parent: trace.parent,
-            role: Role::Server,
-            name: name.clone(),
-            began: ended.checked_sub(self.took).unwrap_or(ended),
-            ended,
-            facts,
-            error: is_fault.then(|| self.reason.map_or_else(|| status(self.status).into(), Cow::from)),
-        });
-        let tries = self.course.tries.iter().enumerate();
-        spans.extend(tries.map(|(nth, one)| self.attempt(trace, (nth, one), &name, ended)));
-        spans
-    }
-
-    fn attempt(
-        &self,
-        trace: &Trace,
-        (nth, one): (usize, &Try),
-        name: &Cow<'static, str>,
-        now: SystemTime,
-    ) -> Span {
-        let since = self.now.saturating_duration_since(one.began);
-        let began = now.checked_sub(since).unwrap_or(now);
-        let code = self.status_of(one);
-        let mut facts = self.facts(name, code);
-        if let Some(target) = self.course.route.as_ref().and_then(|route| route.targets.get(one.target)) {
-            let address = &target.endpoint().address;
-            match address.place() {
-                Place::Host(host, port) => {
-                    facts.push(("server.address", text(host.to_owned())));
-                    facts.push(("server.port", Fact::Whole(port.into())));
-                }
-                Place::Unix(path) => facts.push(("server.address", text(path.to_owned()))),
-            }
-            facts.push(("portolan.producer", text(target.producer.name.to_string())));
-        }
-        // As gRFC A72 names it.
-        facts.push(("previous-rpc-attempts", Fact::Whole(i64::try_from(nth).unwrap_or(i64::MAX))));
-        Span {
-            trace: trace.own.trace,
-            id: one.span,
-            parent: trace.own.span,
-            role: Role::Client,
-            name: name.clone(),
-            began,
-            ended: began.checked_add(one.took.unwrap_or(since)).unwrap_or(now),
-            facts,
-            error: (code != 0).then(|| status(code).into()),
-        }
-    }
-
-    /// What both kinds of spans say.
-    fn facts(&self, name: &Cow<'static, str>, code: u8) -> Vec<(&'static str, Fact)> {
-        let mut facts = Vec::with_capacity(16);
-        facts.push(("rpc.system.name", Fact::Text("grpc".into())));
-        facts.push(("rpc.method", Fact::Text(name.clone())));
-        facts.push(("rpc.response.status_code", Fact::Text(status(code).into())));
-        if code != 0 {
-            facts.push(("error.type", Fact::Text(status(code).into())));
-        }
-        if let Some(version) = self.course.version() {
-            facts.push(("portolan.platform", text(version.name.platform.to_string())));
-            facts.push(("portolan.capability", text(version.name.capability.to_string())));
-            facts.push(("portolan.version", text(version.name.version.to_string())));
-        }
-        facts
-    }
-
     fn write(&self, log: &AccessLog) {
         let Self { wish, course, .. } = self;
         let target = course.target();
@@ -303,8 +215,4 @@ fn side(side: Side) -> &'static str {
         Side::Consumer => "consumer",
         Side::Broker => "broker",
     }
-}
-
-fn text(text: String) -> Fact {
-    Fact::Text(text.into())
 }

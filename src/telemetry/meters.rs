@@ -5,6 +5,7 @@
 //! is whatever comes when all series are taken: what strangers write never makes a series.
 
 mod gather;
+mod mix;
 mod series;
 mod table;
 
@@ -14,9 +15,10 @@ mod tests;
 use super::family::Family;
 use super::shards::{Shards, lock};
 use crate::model::{Version, VersionName};
+use mix::Mix;
 use series::Series;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -43,11 +45,16 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Shard {
     generation: u64,
-    routes: HashMap<usize, Vec<Found>, BuildHasherDefault<Mix>>,
+    routes: Routes,
+    /// Those that were found before these; what is found again moves up, what is not falls out.
+    older: Routes,
     own: HashMap<(&'static str, &'static str), u32>,
     series: HashMap<u32, Box<Series>, BuildHasherDefault<Mix>>,
     refused: HashMap<&'static str, u64>,
 }
+
+/// By where the version is.
+type Routes = HashMap<usize, Vec<Found>, BuildHasherDefault<Mix>>;
 
 /// A route that a thread has found before.
 #[derive(Debug)]
@@ -211,6 +218,7 @@ impl Shared {
         let generation = self.generation.load(Ordering::Relaxed);
         if shard.generation != generation {
             shard.routes.clear();
+            shard.older.clear();
             shard.own.clear();
             shard.generation = generation;
         }
@@ -218,9 +226,13 @@ impl Shared {
     }
 
     fn route(&self, version: &Version, service: &str) -> Arc<Route> {
-        let known = lock(&self.table).route(&version.name, service);
-        if let Some(route) = known.filter(|route| !route.is_empty()) {
-            return route;
+        {
+            let table = lock(&self.table);
+            match table.route(&version.name, service) {
+                Some(route) if !route.is_empty() => return route,
+                None if table.is_full() => return table.lump(&version.name, service),
+                _ => {}
+            }
         }
         // Reading descriptors takes a while; other threads must not wait for it.
         let methods = (self.known)(&version.name, service);
@@ -238,19 +250,28 @@ impl Shared {
 }
 
 impl Shard {
-    /// So many versions are remembered by one thread.
-    const MOST: usize = 4_096;
+    /// One thread remembers the versions that were called last: at least so many, and at most twice as many.
+    const MOST: usize = 16_384;
 
-    fn find(&self, version: &Arc<Version>, service: &str) -> Option<&Arc<Route>> {
-        let found = self.routes.get(&place(version))?;
-        found.iter().map(|found| &found.route).find(|route| route.service() == service)
+    fn find(&mut self, version: &Arc<Version>, service: &str) -> Option<&Arc<Route>> {
+        let place = place(version);
+        if !self.routes.contains_key(&place) {
+            let found = self.older.remove(&place)?;
+            self.make_room();
+            self.routes.insert(place, found);
+        }
+        self.routes.get(&place)?.iter().map(|found| &found.route).find(|route| route.service() == service)
     }
 
     fn remember(&mut self, version: Arc<Version>, route: Arc<Route>) {
-        if self.routes.len() >= Self::MOST {
-            self.routes.clear();
-        }
+        self.make_room();
         self.routes.entry(place(&version)).or_default().push(Found { _version: version, route });
+    }
+
+    fn make_room(&mut self) {
+        if self.routes.len() >= Self::MOST {
+            self.older = std::mem::take(&mut self.routes);
+        }
     }
 
     fn series(&mut self, id: u32) -> &mut Series {
@@ -260,31 +281,4 @@ impl Shard {
 
 fn place(version: &Arc<Version>) -> usize {
     Arc::as_ptr(version).addr()
-}
-
-/// Spreads numbers of our own making; nobody outside chooses them.
-#[derive(Debug, Default)]
-struct Mix(u64);
-
-impl Hasher for Mix {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.write_u64(number.into());
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.write_u64(number as u64);
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        let mixed = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ (mixed >> 32);
-    }
 }

@@ -1,10 +1,17 @@
 //! Spans of calls: W3C Trace Context continued, what is sampled kept for a collector, within a bound.
 
 use super::shards::{Shards, lock};
+use crate::model::TrustDomain;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Calls in a second that one trust domain's callers may have followed by one thread; the ratio decides of the rest.
+const FOLLOWED: u32 = 100;
+/// So many trust domains are told apart. They are those of the configuration.
+const DOMAINS: usize = 1_024;
 
 /// Where a call stands in a trace: what `traceparent` says (W3C Trace Context §3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +88,15 @@ struct Shared {
     limit: usize,
     held: AtomicUsize,
     dropped: AtomicU64,
-    spans: Shards<Vec<Span>>,
+    shards: Shards<Shard>,
+}
+
+/// What one thread keeps.
+#[derive(Debug, Default)]
+struct Shard {
+    spans: Vec<Span>,
+    /// Since when, and how many calls of a trust domain were followed because their callers follow them.
+    followed: HashMap<TrustDomain, (Option<Instant>, u32)>,
 }
 
 impl Context {
@@ -128,15 +143,16 @@ impl Tracer {
     /// Keeps at most `limit` spans until they are taken.
     pub fn new(sampling: Sampling, limit: usize) -> Self {
         let (held, dropped) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let shared = Shared { sampling, limit, held, dropped, spans: Shards::default() };
+        let shared = Shared { sampling, limit, held, dropped, shards: Shards::default() };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Whether a call is followed whose caller stands there in a trace, or in none.
-    pub fn samples(&self, parent: Option<Context>) -> bool {
+    /// Whether a call is followed whose caller, of a trust domain, stands there in a trace, or in none.
+    pub fn samples(&self, parent: Option<Context>, of: &TrustDomain) -> bool {
         let Sampling { ratio, is_parent_believed } = self.shared.sampling;
         match parent {
-            Some(parent) if is_parent_believed => parent.is_sampled,
+            Some(parent) if is_parent_believed && !parent.is_sampled => false,
+            Some(_) if is_parent_believed && self.shared.shards.mine().follows(of, Instant::now()) => true,
             // The same trace is followed by all who hold to the same ratio (OpenTelemetry, TraceIdRatioBased).
             Some(parent) => share(parent.trace as u64) < ratio,
             None => ratio > 0.0 && fastrand::f64() < ratio,
@@ -151,17 +167,17 @@ impl Tracer {
             shared.dropped.fetch_add(count as u64, Ordering::Relaxed);
             return;
         }
-        shared.spans.mine().extend(spans);
+        shared.shards.mine().spans.extend(spans);
     }
 
     /// Takes at most `most` spans for a collector.
     pub fn take(&self, most: usize) -> Vec<Span> {
         let mut taken = Vec::new();
-        for shard in self.shared.spans.all() {
-            let mut spans = lock(shard);
+        for shard in self.shared.shards.all() {
+            let spans = &mut lock(shard).spans;
             let left = most - taken.len();
             if spans.len() <= left {
-                taken.append(&mut spans);
+                taken.append(spans);
             } else {
                 taken.extend(spans.drain(..left));
                 break;
@@ -184,6 +200,25 @@ impl Tracer {
     /// Spans that no collector got, so far.
     pub fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Shard {
+    /// Whether one more call of a trust domain is followed because its caller follows it: one partner must not take
+    /// all that a collector gets.
+    fn follows(&mut self, of: &TrustDomain, now: Instant) -> bool {
+        if !self.followed.contains_key(of) {
+            if self.followed.len() >= DOMAINS {
+                return false;
+            }
+            self.followed.insert(of.clone(), (None, 0));
+        }
+        let Some((since, count)) = self.followed.get_mut(of) else { return false };
+        if since.is_none_or(|since| now.saturating_duration_since(since) >= Duration::from_secs(1)) {
+            (*since, *count) = (Some(now), 0);
+        }
+        *count += 1;
+        *count <= FOLLOWED
     }
 }
 
@@ -258,12 +293,24 @@ mod tests {
         let kept = Context::parse(PARENT);
         let left = kept.map(|context| Context { is_sampled: false, ..context });
         let tracer = |ratio, is_parent_believed| Tracer::new(Sampling { ratio, is_parent_believed }, 8);
-        assert!(tracer(0.0, true).samples(kept) && !tracer(1.0, true).samples(left));
-        assert!(!tracer(0.0, false).samples(kept) && tracer(1.0, false).samples(left));
-        assert!(tracer(1.0, true).samples(None) && !tracer(0.0, true).samples(None));
+        let of = TrustDomain::parse("data.example").unwrap();
+        assert!(tracer(0.0, true).samples(kept, &of) && !tracer(1.0, true).samples(left, &of));
+        assert!(!tracer(0.0, false).samples(kept, &of) && tracer(1.0, false).samples(left, &of));
+        assert!(tracer(1.0, true).samples(None, &of) && !tracer(0.0, true).samples(None, &of));
         let half = tracer(0.5, true);
-        let sampled = (0..10_000).filter(|_| half.samples(None)).count();
+        let sampled = (0..10_000).filter(|_| half.samples(None, &of)).count();
         assert!((4_000..6_000).contains(&sampled), "{sampled}");
+    }
+
+    #[test]
+    fn one_partner_does_not_decide_for_all_that_is_followed() {
+        let [greedy, modest] =
+            ["greedy.example", "modest.example"].map(|name| TrustDomain::parse(name).unwrap());
+        let (mut shard, now) = (Shard::default(), Instant::now());
+        let followed = (0..10 * FOLLOWED).filter(|_| shard.follows(&greedy, now)).count();
+        assert_eq!(followed, FOLLOWED as usize);
+        assert!(shard.follows(&modest, now));
+        assert!(shard.follows(&greedy, now + Duration::from_secs(1)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which series there are: the one place that makes them, and holds them to their bound.
 
-use crate::model::VersionName;
+use crate::model::{PlatformName, VersionName};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +14,7 @@ pub(super) const UNROUTED: u32 = 2;
 const FIRST: u32 = 3;
 
 /// So many services of versions are known at once; calls to more are counted as methods that nobody knows.
-const ROUTES: usize = 65_536;
+pub(super) const ROUTES: usize = 65_536;
 
 /// A service of a version, with the series of its methods.
 #[derive(Debug)]
@@ -56,6 +56,8 @@ pub(super) struct Table {
     route_count: usize,
     others: HashMap<VersionName, u32>,
     entries: BTreeMap<u32, Entry>,
+    /// How many series each platform has: one takes at most half of them.
+    of_platform: HashMap<PlatformName, usize>,
 }
 
 /// The series that a sweep has left.
@@ -96,7 +98,19 @@ impl Table {
     pub(super) fn new(limit: usize) -> Self {
         let entry = |label| Entry { label, begun: 0 };
         let entries = [(OVERFLOW, entry(Label::Overflow)), (UNROUTED, entry(Label::Unrouted))].into();
-        Self { limit, next: FIRST, routes: HashMap::new(), route_count: 0, others: HashMap::new(), entries }
+        let (routes, others, of_platform) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { limit, next: FIRST, routes, route_count: 0, others, entries, of_platform }
+    }
+
+    /// Whether no more routes are kept.
+    pub(super) fn is_full(&self) -> bool {
+        self.route_count >= ROUTES
+    }
+
+    /// A route that is not kept and knows no method: two threads that had one with methods would make the same series.
+    pub(super) fn lump(&self, version: &VersionName, service: &str) -> Arc<Route> {
+        let other = AtomicU32::new(self.others.get(version).copied().unwrap_or(NONE));
+        Arc::new(Route { version: version.clone(), service: service.into(), methods: Box::default(), other })
     }
 
     pub(super) fn route(&self, version: &VersionName, service: &str) -> Option<Arc<Route>> {
@@ -115,18 +129,16 @@ impl Table {
         {
             return route;
         }
-        let is_full = self.route_count >= ROUTES && self.route(version, service).is_none();
-        // One that is not kept must make no series of its own: two threads would make the same.
-        let names = methods.into_iter().filter(|_| !is_full).map(String::into_boxed_str);
+        if self.is_full() && self.route(version, service).is_none() {
+            return self.lump(version, service);
+        }
+        let names = methods.into_iter().map(String::into_boxed_str);
         let mut methods: Vec<_> = names.map(|name| (name, AtomicU32::new(NONE))).collect();
         methods.sort_by(|a, b| a.0.cmp(&b.0));
         methods.dedup_by(|a, b| a.0 == b.0);
         let other = AtomicU32::new(self.others.get(version).copied().unwrap_or(NONE));
         let (methods, service) = (methods.into_boxed_slice(), service.into());
         let route = Arc::new(Route { version: version.clone(), service, methods, other });
-        if is_full {
-            return route;
-        }
         let of_version = self.routes.entry(version.clone()).or_default();
         match of_version.iter_mut().find(|old| old.service == route.service) {
             Some(old) => *old = route.clone(),
@@ -148,11 +160,11 @@ impl Table {
         let version = &route.version;
         let id = if is_known {
             let full = format!("{}/{method}", route.service).into_boxed_str();
-            self.make(Label::Routed(version.clone(), Some(full)))
+            self.make(version, Some(full))
         } else if let Some(other) = self.others.get(version) {
             *other
         } else {
-            let id = self.make(Label::Routed(version.clone(), None));
+            let id = self.make(version, None);
             if id != OVERFLOW {
                 self.others.insert(version.clone(), id);
             }
@@ -201,6 +213,12 @@ impl Table {
         let before = self.entries.len();
         self.entries
             .retain(|_, entry| !matches!(&entry.label, Label::Routed(version, _) if gone.contains(version)));
+        self.of_platform.clear();
+        for entry in self.entries.values() {
+            if let Label::Routed(version, _) = &entry.label {
+                *self.of_platform.entry(version.platform.clone()).or_default() += 1;
+            }
+        }
         let lumped = self
             .routes
             .values()
@@ -220,8 +238,13 @@ impl Table {
         (self.entries.len(), self.limit)
     }
 
-    fn make(&mut self, label: Label) -> u32 {
-        if self.entries.len() >= self.limit { OVERFLOW } else { self.insert(label) }
+    fn make(&mut self, version: &VersionName, method: Option<Box<str>>) -> u32 {
+        let taken = self.of_platform.get(&version.platform).copied().unwrap_or(0);
+        if self.entries.len() >= self.limit || taken >= self.limit / 2 {
+            return OVERFLOW;
+        }
+        self.of_platform.insert(version.platform.clone(), taken + 1);
+        self.insert(Label::Routed(version.clone(), method))
     }
 
     fn insert(&mut self, label: Label) -> u32 {

@@ -8,9 +8,13 @@ use crate::model::Digest;
 const LEDGER: &str = "acme.v1.Ledger";
 
 fn version(capability: &str) -> Arc<Version> {
+    version_of("payments.example", capability)
+}
+
+fn version_of(platform: &str, capability: &str) -> Arc<Version> {
     let digest = serde_json::to_value(Digest::of(b"")).unwrap();
     let version = serde_json::json!({
-        "name": { "platform": "payments.example", "capability": capability, "version": "1.2.0" },
+        "name": { "platform": platform, "capability": capability, "version": "1.2.0" },
         "services": [LEDGER], "descriptors": null, "digest": digest, "description": "", "owner": "", "contact": "",
         "stage": "stable", "deprecation_time": null, "sunset_time": null,
         "visibility": { "everyone": true, "platforms": [] },
@@ -116,6 +120,50 @@ fn what_finds_no_room_is_counted_together_until_there_is_room() {
     meters.open(&second, LEDGER, "Post");
     let text = text_of(&meters);
     assert!(text.contains("capability=\"b\"") && !text.contains("capability=\"a\""), "{text}");
+}
+
+#[test]
+fn one_platform_leaves_room_for_the_others() {
+    let meters = meters(20);
+    for number in 0..100 {
+        meters.open(&version_of("greedy.example", &format!("c{number}")), LEDGER, "Post");
+    }
+    meters.open(&version_of("modest.example", "only"), LEDGER, "Post");
+    let text = text_of(&meters);
+    assert_eq!(text.matches("grpc_server_call_started_total{platform=\"greedy.example\"").count(), 10);
+    assert!(text.contains("grpc_server_call_started_total{platform=\"modest.example\""), "{text}");
+    assert!(
+        text.contains("started_total{otel_metric_overflow=\"true\",grpc_method=\"other\"} 90\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn descriptors_are_read_once_for_each_route_however_many_there_are() {
+    use std::sync::atomic::AtomicUsize;
+    let read = Arc::new(AtomicUsize::new(0));
+    let reads = read.clone();
+    let known: Known = Arc::new(move |_, _| {
+        reads.fetch_add(1, Ordering::Relaxed);
+        vec!["Post".into()]
+    });
+    let meters = Meters::new(100, known);
+    let versions: Vec<_> = (0..3 * Shard::MOST).map(|number| version(&format!("c{number}"))).collect();
+    let services = ["acme.v1.A", "acme.v1.B"];
+    let call = |version: &Arc<Version>| {
+        for service in services {
+            meters.open(version, service, "Post");
+        }
+    };
+    versions.iter().for_each(call);
+    assert!(versions.len() * services.len() > table::ROUTES, "some are not kept");
+    assert_eq!(read.load(Ordering::Relaxed), table::ROUTES);
+    versions.iter().rev().for_each(call);
+    assert_eq!(
+        read.load(Ordering::Relaxed),
+        table::ROUTES,
+        "what one thread has forgotten is not read again"
+    );
 }
 
 #[test]

@@ -128,7 +128,9 @@ async fn a_draining_broker_is_alive_and_not_ready() {
     body.frame().await.unwrap().unwrap();
 
     let address = hub.broker.as_ref().unwrap().admin()[0];
-    let drain = tokio::spawn(hub.broker.take().unwrap().drain(Duration::from_secs(10)));
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let drain = hub.broker.take().unwrap().drain(Duration::from_secs(10));
+    portolan::lifecycle::spawn("test drain", async { tell.send(drain.await).unwrap() });
     let get = async |path: &str| {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
@@ -145,6 +147,6 @@ async fn a_draining_broker_is_alive_and_not_ready() {
     );
     // Taking an answer back: the call ends, and with it the drain.
     send.frame(bytes::Bytes::new(), true).await.unwrap();
-    assert!(drain.await.unwrap());
+    assert!(told.await.unwrap());
     assert!(TcpStream::connect(address).await.is_err());
 }
