@@ -4,6 +4,7 @@
 //! Flow: files → sockets → store → catalogue (the last known, as STALE) → workers → drain.
 
 pub mod config;
+mod error;
 mod files;
 mod gather;
 pub mod log;
@@ -14,6 +15,8 @@ mod socket;
 mod watch;
 mod worker;
 
+pub use error::Error;
+
 use crate::access::{self, Policy};
 use crate::api::Connections;
 use crate::api::dispatch::Dispatch;
@@ -21,13 +24,13 @@ use crate::api::listener::Listener;
 use crate::api::report;
 use crate::descriptors::{self, Limits, Set};
 use crate::federation::discovery::Discovery;
-use crate::federation::{self, Ground, Misconfigured, Registrar};
+use crate::federation::{self, Ground, Registrar};
 use crate::identity::{self, Credentials, Trust};
 use crate::lifecycle::{self, Shutdown};
 use crate::model::TrustDomain;
 use crate::relay::Relay;
 use crate::status::{Board, Prober};
-use crate::store::{self, Store};
+use crate::store::Store;
 use crate::telemetry::{Process, Telemetry};
 use crate::transport::{Budget, Use};
 use crate::uplink::{self, Desk, Observer, Peers, Pool};
@@ -37,7 +40,6 @@ use gather::Sources;
 use jiff::Timestamp;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -55,44 +57,6 @@ pub struct Broker {
     usage: usage::Keeping,
     watchers: watch::Watchers,
     workers: Vec<JoinHandle<()>>,
-}
-
-/// Why a broker does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Certificates, keys, bundles or revocation lists cannot be used; all of them are named.
-    #[error("{}", lines(.0))]
-    Identity(Vec<identity::Fault>),
-    /// An address cannot be listened on.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// Which.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        cause: io::Error,
-    },
-    /// The access log cannot be written.
-    #[error("cannot write the access log to {}", path.display())]
-    AccessLog {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        cause: io::Error,
-    },
-    /// The data directory cannot be used.
-    #[error("cannot use the data directory")]
-    Store(#[from] store::Error),
-    /// Producers of the configuration file are at fault; all of them are named.
-    #[error(transparent)]
-    Producers(#[from] Misconfigured),
-    /// The broker's own descriptors are not sound: a fault of this build.
-    #[error("the broker's own descriptors are not sound")]
-    Descriptors(#[from] descriptors::Error),
-    /// A worker cannot be started.
-    #[error("cannot start a worker")]
-    Worker(#[source] io::Error),
 }
 
 impl Broker {
@@ -148,6 +112,7 @@ impl Broker {
             observations: listener.dispatch.relay.observations.clone(),
             certificates: known.certificates.clone(),
             budget: reach.outbound.budget.clone(),
+            peers: known.peers.clone(),
         };
         let watchers = opened.start(&config, sources, (&reach.trust, &reach.credentials), &shutdown);
         let start = |(index, sockets)| {
@@ -311,8 +276,4 @@ fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Vec<Vec<TcpListener>
 fn addresses(sockets: &[Vec<TcpListener>]) -> Result<Vec<SocketAddr>, Error> {
     let first = sockets.first().map(Vec::as_slice).unwrap_or_default();
     first.iter().map(TcpListener::local_addr).collect::<io::Result<_>>().map_err(Error::Worker)
-}
-
-fn lines(faults: &[identity::Fault]) -> String {
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -7,6 +7,7 @@
 mod breaker;
 mod cohort;
 pub mod collector;
+mod counts;
 mod desk;
 mod dial;
 mod ejection;

@@ -1,13 +1,15 @@
 //! Everything that is told of the broker as a whole, as it is whenever somebody asks.
 
+mod endpoints;
+
 use crate::api::Connections;
 use crate::api::report::{Certificate, Certificates};
 use crate::catalog;
 use crate::model::{Freshness, Producer, Source};
 use crate::telemetry::{Attribute, Family, Kind, Process, Telemetry, Unit, Value};
 use crate::transport::Budget;
-use crate::uplink::Observations;
 use crate::uplink::collector::Gather;
+use crate::uplink::{Observations, Peers};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ pub(super) struct Sources {
     pub(super) observations: Observations,
     pub(super) certificates: Certificates,
     pub(super) budget: Budget,
+    pub(super) peers: Peers,
 }
 
 impl Sources {
@@ -30,6 +33,7 @@ impl Sources {
             let mut families = self.telemetry.meters.as_ref().map(|m| m.gather()).unwrap_or_default();
             families.extend(self.connections());
             families.extend(self.catalog());
+            families.extend(endpoints::families(&self.peers));
             families.extend(self.told());
             families.push(self.certificates());
             families.extend(self.process.gather());

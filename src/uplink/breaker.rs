@@ -154,6 +154,7 @@ impl Connected {
 }
 
 fn busy(peer: &Peer, busy: Busy) -> Error {
+    peer.refused(&busy);
     Error::Busy { address: peer.address().clone(), busy }
 }
 

@@ -3,6 +3,7 @@
 use super::breaker::Gate;
 use super::cohort::Cohort;
 use super::ejection::{Cause, Ejection};
+use super::error::Busy;
 use super::meter::{Meter, Tally};
 use super::outlier::Sample;
 use super::peers::{self, lock};
@@ -221,6 +222,13 @@ impl Peer {
             succeeded: since(tally.succeeded, before.0.succeeded),
             failed: since(tally.failed, before.0.failed),
             waits: waits.since(&before.1),
+        }
+    }
+
+    /// An attempt, or a connection, found no place here.
+    pub(super) fn refused(&self, busy: &Busy) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.counts.refuse(busy);
         }
     }
 

@@ -5,6 +5,7 @@
 //! control plane ejects who is far worse than the others of its [`Cohort`].
 
 use super::cohort::Cohort;
+use super::counts::Counts;
 use super::desk::Desk;
 use super::ejection::{Cause, Ejection};
 use super::peer::Peer;
@@ -38,6 +39,7 @@ pub(super) struct Shared {
     ejecting: Mutex<()>,
     /// Rises when somebody is left out, or back before the time.
     revision: AtomicU64,
+    pub(super) counts: Counts,
 }
 
 impl Peers {
@@ -50,6 +52,7 @@ impl Peers {
             cohorts: Mutex::default(),
             ejecting: Mutex::default(),
             revision: AtomicU64::new(0),
+            counts: Counts::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -104,6 +107,16 @@ impl Peers {
     /// The endpoints that calls go to, or went to a short time ago, in no order.
     pub fn all(&self) -> Vec<Arc<Peer>> {
         lock(&self.shared.known).rows.values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// How often endpoints were left out since the start, by cause.
+    pub fn ejected(&self) -> [(&'static str, u64); 4] {
+        self.shared.counts.ejected()
+    }
+
+    /// How often no place was found at an endpoint since the start, by the breaker's limit.
+    pub fn busy(&self) -> [(&'static str, u64); 4] {
+        self.shared.counts.busy()
     }
 
     /// The endpoints that serve a version are compared with each other while somebody holds what is returned.
@@ -171,6 +184,7 @@ impl Shared {
             return;
         }
         peer.leave_out(cause, now);
+        self.counts.eject(cause);
         self.changed();
         if let Some(ejection) = peer.ejection() {
             tracing::warn!(address = %peer.address(), identity = %peer.identity(), %ejection, "left an endpoint out");

@@ -1,5 +1,7 @@
 //! Takes fields out of a tree of values and collects every fault on the way.
 
+mod list;
+
 use super::fault::{ABSENT, Fault, Place};
 use super::tree::{Node, Value};
 use super::unit;
@@ -245,41 +247,6 @@ impl<'r> Field<'r> {
         };
         let fix = "write the path of a file that the broker may read; a relative path begins at the folder of the configuration file";
         self.fault(format!("the file {} cannot be read: {problem}", path.display()), fix)
-    }
-
-    /// Every entry of a list, all of them good.
-    pub(super) fn list<T>(&self, read: impl Fn(&Field<'r>) -> Option<T>) -> Option<Vec<T>> {
-        self.items(read)?.into_iter().collect()
-    }
-
-    /// A list that is not empty.
-    pub(super) fn some<T>(&self, read: impl Fn(&Field<'r>) -> Option<T>) -> Option<Vec<T>> {
-        let list = self.list(read)?;
-        if list.is_empty() { self.fault("the list is empty", "give at least one entry") } else { Some(list) }
-    }
-
-    /// A list that is not empty, or one entry of it without brackets.
-    pub(super) fn one_or_more<T>(&self, read: impl Fn(&Field<'r>) -> Option<T>) -> Option<Vec<T>> {
-        match &self.node.value {
-            Value::List(_) => self.some(read),
-            _ => read(self).map(|alone| vec![alone]),
-        }
-    }
-
-    /// A list that may be empty, or one entry of it without brackets.
-    pub(super) fn none_or_more<T>(&self, read: impl Fn(&Field<'r>) -> Option<T>) -> Option<Vec<T>> {
-        match &self.node.value {
-            Value::List(_) => self.list(read),
-            _ => read(self).map(|alone| vec![alone]),
-        }
-    }
-
-    /// What became of every entry of a list. All are read, so that the faults of all are told.
-    fn items<T>(&self, read: impl Fn(&Field<'r>) -> Option<T>) -> Option<Vec<Option<T>>> {
-        let Value::List(items) = &self.node.value else { return self.wrong("a list", "put it in [ ]") };
-        let item =
-            |(index, node)| Field { reader: self.reader, path: format!("{}[{index}]", self.path), node };
-        Some(items.iter().enumerate().map(item).map(|field| read(&field)).collect())
     }
 
     pub(super) fn table<T>(&self, read: impl FnOnce(&Table<'r>) -> Option<T>) -> Option<T> {

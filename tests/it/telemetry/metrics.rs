@@ -75,6 +75,9 @@ async fn what_is_scraped_is_what_was_called() {
         ("portolan_calls_refused_total{reason=\"NO_OWNER\"}".into(), 1.0),
         ("portolan_calls_refused_total{reason=\"MALFORMED_METHOD\"}".into(), 1.0),
         ("portolan_connections".into(), 1.0),
+        (format!("portolan_endpoint_attempts_total{{endpoint=\"{}\",identity={:?},outcome=\"succeeded\"}}", producer.address, producer.identity), 303.0),
+        ("grpc_lb_outlier_detection_ejections_enforced_total{grpc_lb_outlier_detection_detection_method=\"LATENCY\"}".into(), 0.0),
+        ("portolan_endpoint_busy_total{limit=\"CONNECTIONS\"}".into(), 0.0),
         ("portolan_catalog_producers{source=\"configuration\",freshness=\"live\"}".into(), 1.0),
         ("portolan_catalog_versions".into(), 1.0),
     ];
