@@ -8,9 +8,13 @@ use super::gauge::Held;
 use super::{Error, Gauge};
 use crate::model::TrustDomain;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
+use std::time::Instant;
+
+/// All is counted no sooner than this after the last time, in milliseconds.
+const PAUSE: u64 = 5;
 
 /// How many bytes streams may hold all together. Clones are the same.
 #[derive(Debug, Clone)]
@@ -25,6 +29,9 @@ struct Shared {
     aside: AtomicUsize,
     /// What was held otherwise when it was last counted.
     counted: AtomicUsize,
+    /// When a stream that began to wait counted all anew the last time: milliseconds after `born`.
+    settled: AtomicU64,
+    born: Instant,
     /// One for each trust domain that connected: as many as the configuration names.
     tenants: Mutex<BTreeMap<TrustDomain, Arc<Tenant>>>,
 }
@@ -74,7 +81,8 @@ impl Budget {
     /// At most `limit` bytes, where each stream that waits may come to hold `window` bytes unread.
     pub fn new(limit: usize, window: usize) -> Self {
         let (aside, counted, tenants) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
-        Self(Arc::new(Shared { limit, window, aside, counted, tenants }))
+        let (settled, born) = (AtomicU64::new(0), Instant::now());
+        Self(Arc::new(Shared { limit, window, aside, counted, settled, born, tenants }))
     }
 
     /// A gauge for one more connection of `tenant`: what it holds counts against the tenant's share.
@@ -108,6 +116,14 @@ impl Default for Budget {
 }
 
 impl Shared {
+    /// Whether all is to be counted now. Many wait at once when all is used up; they must not all count.
+    fn is_due(&self) -> bool {
+        let now = PAUSE + u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX / 2);
+        let last = self.settled.load(Ordering::Relaxed);
+        now >= last + PAUSE
+            && self.settled.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     fn settle(&self) {
         let tenants: Vec<_> = lock(&self.tenants).values().cloned().collect();
         let mut used: Vec<_> = tenants.iter().map(|tenant| (tenant.used(), tenant)).collect();
@@ -201,7 +217,11 @@ impl Aside {
         let aside = Self { tenant: tenant.clone(), key };
         let all = budget.aside.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if all + budget.counted.load(Ordering::Relaxed) > budget.limit {
-            budget.settle();
+            if budget.is_due() {
+                budget.settle();
+            } else if tenant.is_over() {
+                return Err(tenant.error());
+            }
         }
         aside.check(cx).map(|()| aside)
     }
@@ -233,70 +253,4 @@ fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tenant(budget: &Budget, name: &str) -> (Gauge, Arc<Tenant>) {
-        let gauge = budget.gauge(&TrustDomain::parse(name).unwrap());
-        let tenant = gauge.tenant().unwrap().clone();
-        (gauge, tenant)
-    }
-
-    fn wait(tenant: &Arc<Tenant>) -> Result<Aside, Error> {
-        Aside::of(tenant, &Context::from_waker(Waker::noop()))
-    }
-
-    fn stands(aside: &Aside) -> bool {
-        aside.check(&Context::from_waker(Waker::noop())).is_ok()
-    }
-
-    #[test]
-    fn alone_a_tenant_has_all_of_it_and_no_more() {
-        let budget = Budget::new(100, 10);
-        let (_gauge, greedy) = tenant(&budget, "greedy.example");
-        let held: Vec<_> = (0..10).map(|_| wait(&greedy).unwrap()).collect();
-        let error = wait(&greedy).unwrap_err();
-        assert!(matches!(error, Error::OverShare { limit: 100, .. }), "{error:?}");
-        assert!(greedy.is_over() && held.iter().all(stands), "the last one lost");
-        drop(held);
-        budget.settle();
-        assert!(!greedy.is_over());
-        assert_eq!(budget.used()[0].bytes, 0);
-        wait(&greedy).unwrap();
-    }
-
-    #[test]
-    fn who_comes_later_gets_an_equal_share_from_those_who_have_more() {
-        let budget = Budget::new(120, 10);
-        let (gauge, greedy) = tenant(&budget, "greedy.example");
-        let mut all: Vec<_> = (0..12).map(|_| wait(&greedy).unwrap()).collect();
-        let (_second, modest) = tenant(&budget, "modest.example");
-        let first = wait(&modest).unwrap();
-        assert!(stands(&first) && !modest.is_over());
-        all.retain(stands);
-        assert_eq!(all.len(), 11, "it gave back the one that it began last");
-        // Bytes in hand count as well as those set aside.
-        gauge.add(50);
-        budget.settle();
-        all.retain(stands);
-        assert_eq!((all.len(), stands(&first)), (6, true));
-        let share: Vec<_> = (0..5).map(|_| wait(&modest).unwrap()).collect();
-        all.retain(stands);
-        assert_eq!((all.len(), share.iter().filter(|aside| stands(aside)).count()), (1, 5), "half for each");
-        gauge.sub(50);
-        assert!(wait(&modest).is_ok());
-        let bytes: Vec<_> = budget.used().into_iter().map(|used| used.bytes).collect();
-        assert_eq!(bytes, [10, 60]);
-    }
-
-    #[test]
-    fn a_connection_that_is_gone_is_forgotten() {
-        let budget = Budget::new(100, 10);
-        let (gauge, greedy) = tenant(&budget, "greedy.example");
-        gauge.add(70);
-        assert_eq!(budget.used()[0].bytes, 70);
-        drop(gauge);
-        assert_eq!(budget.used()[0].bytes, 0);
-        assert!(lock(&greedy.gauges).is_empty());
-    }
-}
+mod tests;

@@ -1,5 +1,8 @@
 //! The connections to one endpoint for one tenant: which is lent, when another is dialled, how failure is remembered.
 
+mod failure;
+
+use self::failure::{Failure, pause};
 use super::{Error, Settings};
 use crate::model::{Address, Validity};
 use crate::transport::client::Connection;
@@ -15,6 +18,12 @@ const FAULTS_SHARE: usize = 2;
 /// Another connection is dialled when less than this share of the streams of the last one is left.
 const NEAR: usize = 8;
 
+/// So long after a dial that we ourselves did not allow, another may be tried.
+const BUSY: Duration = Duration::from_millis(50);
+
+/// How long a connection waits to be replaced while as many stand as may.
+const FULL: Duration = Duration::from_secs(1);
+
 /// The connections to one endpoint for one tenant.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
@@ -29,6 +38,8 @@ pub(super) struct Slot {
     used: Option<Instant>,
     /// The number of the next connection.
     next: u64,
+    /// Connections that stand: those that are lent, and those that only finish their calls.
+    standing: usize,
 }
 
 /// What a caller gets.
@@ -77,14 +88,6 @@ struct Kept {
     used: Instant,
 }
 
-#[derive(Debug)]
-struct Failure {
-    since: Timestamp,
-    attempts: u32,
-    retry: Instant,
-    last: Error,
-}
-
 impl Slot {
     /// Lends a connection, or says what has to happen first. Whoever waited for a dial hears how it failed.
     pub(super) fn lend(
@@ -98,7 +101,8 @@ impl Slot {
         self.used = Some(now);
         // The first with room: few full connections are cheaper than many half-empty ones. One that holds its streams up
         // gets no more of them.
-        let fit = |kept: &Kept| kept.is_fit(settings, credentials) && kept.connection.has_room();
+        let spares = self.spares(settings);
+        let fit = |kept: &Kept| kept.is_fit(settings, credentials, spares) && kept.connection.has_room();
         if let Some(at) = self.kept.iter().position(|kept| fit(kept) && !kept.connection.is_stalled()) {
             return self.lend_at(at, now, settings);
         }
@@ -119,7 +123,7 @@ impl Slot {
                 return or_last(self, error);
             }
         }
-        let (failures, connections) = (self.failures, self.kept.len());
+        let (failures, connections) = (self.failures, self.standing);
         if let Some(over) = self.dialling.clone().filter(|over| !over.is_cancelled()) {
             return Lent::Wait(Dial { over, failures });
         }
@@ -136,7 +140,7 @@ impl Slot {
         let (open, limit) = (connection.in_flight(), connection.limit());
         if open + limit / NEAR < limit
             || at + 1 < self.kept.len()
-            || self.kept.len() >= settings.max_connections
+            || self.standing >= settings.max_connections
         {
             return Lent::Ready(connection);
         }
@@ -167,22 +171,28 @@ impl Slot {
     pub(super) fn renew(&mut self, settings: &Settings, credentials: u64) -> Next {
         self.prune(settings, credentials);
         let now = Instant::now();
-        match self.is_warm(now, settings) && !self.kept.iter().any(|kept| kept.is_fit(settings, credentials))
-        {
-            true => self.next(now),
-            false => Next::Nothing,
-        }
+        let is_needed = self.is_warm(now, settings) && self.standing < settings.max_connections;
+        // Whatever is left after the pruning is fit.
+        if is_needed && self.kept.is_empty() { self.next(now) } else { Next::Nothing }
     }
 
     /// Before a connection is to end: it takes no more calls when another is there, or when nobody needs one.
     pub(super) fn replace(&mut self, id: u64, settings: &Settings, credentials: u64) -> Next {
         let now = Instant::now();
-        let has_other = self.kept.iter().any(|kept| kept.id != id && kept.is_fit(settings, credentials));
+        let spares = self.spares(settings);
+        let has_other =
+            self.kept.iter().any(|kept| kept.id != id && kept.is_fit(settings, credentials, spares));
         if !has_other && self.is_warm(now, settings) && self.kept.iter().any(|kept| kept.id == id) {
-            return self.next(now);
+            return if self.standing < settings.max_connections { self.next(now) } else { Next::Later(FULL) };
         }
         self.kept.retain(|kept| kept.id != id);
         Next::Nothing
+    }
+
+    /// Whether a worn connection is let go for a new one. Its calls may keep it standing for long: when half of all stand,
+    /// worn ones are lent again.
+    fn spares(&self, settings: &Settings) -> bool {
+        self.standing <= settings.max_connections / 2
     }
 
     /// Whether somebody asked for a connection of late.
@@ -203,9 +213,24 @@ impl Slot {
     /// A dial succeeded. The number of the connection.
     pub(super) fn keep(&mut self, connection: Connection, credentials: u64) -> u64 {
         self.next += 1;
+        self.standing += 1;
         self.kept.push(Kept { id: self.next, connection, credentials, used: Instant::now() });
         self.dialling = None;
         self.next
+    }
+
+    /// A connection is over, and so are its calls.
+    pub(super) fn over(&mut self) {
+        self.standing = self.standing.saturating_sub(1);
+    }
+
+    /// We ourselves may not dial now. It says nothing of the endpoint: the pauses between dials stay as they are.
+    pub(super) fn busy(&mut self, last: Error) {
+        let (since, attempts) =
+            self.failure.as_ref().map_or((Timestamp::now(), 0), |failure| (failure.since, failure.attempts));
+        self.failures += 1;
+        self.failure = Some(Failure { since, attempts, retry: Instant::now() + BUSY, last });
+        self.dialling = None;
     }
 
     /// A connection broke as soon as it was made. Once it may be chance, such as a producer that is on its way out: it is
@@ -243,24 +268,24 @@ impl Slot {
 
     /// Lets go of what is closed, outdated or idle; calls on it finish. True if nothing is left to remember.
     pub(super) fn prune(&mut self, settings: &Settings, credentials: u64) -> bool {
-        let now = Instant::now();
+        let (now, spares) = (Instant::now(), self.spares(settings));
         self.kept.retain(|kept| {
             let idle = kept.connection.in_flight() == 0 && now - kept.used >= settings.idle_timeout;
-            kept.is_fit(settings, credentials) && !idle
+            kept.is_fit(settings, credentials, spares) && !idle
         });
         let forgotten = |failure: &Failure| now > failure.retry + settings.max_backoff * 2;
         self.failure.take_if(|failure| forgotten(failure));
-        self.kept.is_empty() && self.dialling.is_none() && self.failure.is_none()
+        self.standing == 0 && self.dialling.is_none() && self.failure.is_none()
     }
 }
 
 impl Kept {
     /// Whether it may carry more calls now or later.
-    fn is_fit(&self, settings: &Settings, credentials: u64) -> bool {
+    fn is_fit(&self, settings: &Settings, credentials: u64, spares: bool) -> bool {
         let connection = &self.connection;
         self.credentials == credentials
             && connection.faults() < faults(settings)
-            && !connection.is_worn()
+            && !(spares && connection.is_worn())
             && connection.is_open()
     }
 
@@ -270,21 +295,9 @@ impl Kept {
     }
 }
 
-impl Failure {
-    fn backing_off(&self, now: Instant) -> Error {
-        Error::BackingOff { since: self.since, left: self.retry - now, last: Box::new(self.last.clone()) }
-    }
-}
-
 /// After so many wrong frames of the peer a connection is let go, well before h2 gives it up with all its calls.
 fn faults(settings: &Settings) -> usize {
     settings.transport.max_local_error_resets / FAULTS_SHARE
-}
-
-/// Doubles with each failure up to the longest, and is then cut by up to a half, so that workers do not dial in step.
-fn pause(attempts: u32, settings: &Settings) -> Duration {
-    let doubled = settings.min_backoff.saturating_mul(1 << attempts.saturating_sub(1).min(20));
-    doubled.min(settings.max_backoff).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 #[cfg(test)]

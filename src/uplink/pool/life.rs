@@ -45,7 +45,7 @@ async fn once(shared: Arc<Shared>, key: &Key, over: CancellationToken) {
     let credentials = *shared.credentials.borrow();
     let _counted = match shared.desk.connecting(&key.address, &key.identity, &key.tenant) {
         Ok(counted) => counted,
-        Err(busy) => return shared.with(key, |slot, settings| slot.fail(busy, settings)),
+        Err(busy) => return shared.with(key, |slot, _| slot.busy(busy)),
     };
     // Boxed: what dialling takes is given back before the long life of the connection.
     let dial = Box::pin(shared.dialler.dial(&key.address, &key.identity, &key.tenant, key.is_trusted));
@@ -95,6 +95,7 @@ async fn once(shared: Arc<Shared>, key: &Key, over: CancellationToken) {
         never = replaced => match never {},
     };
     let Some(shared) = pool.upgrade() else { return };
+    shared.with(key, |slot, _| slot.over());
     // Whoever lets us in and throws us out at once is not up. If it was we who left, the next dial tells why.
     if born.elapsed() < PROBATION && !over.served && !lost.into_inner() {
         let error = Error::Http2 { address: key.address.clone(), cause: over.cause };

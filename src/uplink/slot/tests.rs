@@ -72,6 +72,8 @@ async fn idle_and_outdated_connections_are_let_go_and_busy_ones_are_not() {
     tokio::time::advance(settings.idle_timeout / 2).await;
     assert!(!slot.prune(&settings, 1), "it was used a while ago");
     tokio::time::advance(settings.idle_timeout).await;
+    assert!(!slot.prune(&settings, 1) && slot.kept.is_empty(), "it is let go, and still stands");
+    slot.over();
     assert!(slot.prune(&settings, 1));
 
     slot.keep(connection, 1);
@@ -92,7 +94,7 @@ async fn connected(streams: u32) -> (Connection, impl Sized) {
     (connection, (driver, listening.unwrap()))
 }
 
-fn call(connection: &Connection) -> impl Sized {
+fn call(connection: &Connection) -> impl Sized + use<> {
     connection.send(http::Request::get("https://ledger.example/").body(()).unwrap(), true).unwrap()
 }
 
@@ -159,4 +161,50 @@ async fn what_is_called_is_dialled_again_before_somebody_asks() {
     assert!(matches!(slot.renew(&settings, 1), Next::Nothing), "one is there");
     drop(alive);
     assert!(matches!(slot.renew(&settings, 1), Next::Dial(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn worn_connections_that_still_stand_are_counted_and_lent_again_when_there_are_many() {
+    let settings = Settings { max_connections: 4, ..Settings::default() };
+    let address = Address::parse("ledger.example:1").unwrap();
+    let mut slot = Slot::default();
+    let mut standing = Vec::new();
+    for n in 0..3 {
+        let (connection, alive) = connected(16).await;
+        slot.keep(connection.clone(), 1);
+        assert!(matches!(slot.lend(&address, &settings, 1, None), Lent::Ready(_)));
+        // One call goes on for ever; as many others as wear it out are given up.
+        standing.push((call(&connection), alive));
+        for _ in 0..160 {
+            drop(call(&connection));
+            tokio::time::advance(Duration::from_millis(13)).await;
+        }
+        assert!(connection.is_worn(), "{n}");
+        let lent = slot.lend(&address, &settings, 1, None);
+        match n {
+            0 | 1 => {
+                assert!(matches!(lent, Lent::Dial(_)), "{n}: {lent:?}");
+                slot.dialling = None;
+            }
+            _ => assert!(matches!(lent, Lent::Ready(_)), "{n}: {lent:?}"),
+        }
+    }
+    assert_eq!((slot.standing, slot.kept.len()), (3, 1));
+    slot.over();
+    assert!(matches!(slot.lend(&address, &settings, 1, None), Lent::Dial(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_we_do_not_allow_ourselves_is_tried_again_soon() {
+    let (settings, address) = (Settings::default(), Address::parse("ledger.example:1").unwrap());
+    let mut slot = Slot::default();
+    for _ in 0..10 {
+        let Lent::Dial(dial) = slot.lend(&address, &settings, 1, None) else { panic!("it should dial") };
+        slot.busy(refused());
+        assert!(
+            matches!(slot.lend(&address, &settings, 1, Some(&dial)), Lent::Failed(_)),
+            "who waits hears of it"
+        );
+        tokio::time::advance(BUSY).await;
+    }
 }
