@@ -130,8 +130,8 @@ impl Peer {
     /// The prober saw it. One that was gone and answers again has begun anew: no ejection outlasts that, and it starts
     /// slowly. An answer to a probe alone brings nobody back: most that fail calls answer probes all the time.
     pub fn seen(&self, is_up: bool) {
-        let was_down = self.is_down.load(Relaxed);
-        if was_down != is_up || self.is_down.swap(!is_up, Relaxed) == !is_up {
+        // Read first: most calls find what stands, and must not write what all workers share.
+        if self.is_down.load(Relaxed) != is_up || self.is_down.swap(!is_up, Relaxed) != is_up {
             return;
         }
         if is_up {
