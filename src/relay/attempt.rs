@@ -1,6 +1,6 @@
 //! The attempts of one call: one producer after the other, until one answers or no other may be tried.
 
-use super::carry::{self, Answer, Downward, Upward, beside, lock};
+use super::carry::{self, Answer, Answered, Downward, Upward, beside, lock};
 use super::course::Course;
 use super::director::Route;
 use super::fallen::{Fallen, verdict};
@@ -21,7 +21,7 @@ use crate::uplink::{Pool, Turn, Verdict};
 use crate::usage;
 use futures::FutureExt;
 use futures::future::{Fuse, pending};
-use http::{Request, Response, request};
+use http::{Request, request};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -188,7 +188,7 @@ impl<'a> Attempts<'a> {
     /// Passes an answer on; the rest of the request moves beside it.
     async fn pass(
         &mut self,
-        response: Response<Recv>,
+        response: Answered,
         permit: &Permit,
         meter: &mut Meter,
         moving: Pin<&mut Fuse<impl Future<Output = Result<(), Error>>>>,

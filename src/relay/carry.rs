@@ -69,6 +69,9 @@ impl Answer {
     }
 }
 
+/// A producer's answer; without a body if its head ended it (Trailers-Only).
+pub(super) type Answered = http::Response<Option<Recv>>;
+
 /// Runs `main` to its end, and moves the request beside it. A request that breaks ends both.
 pub(super) async fn beside<T>(
     mut main: Pin<&mut impl Future<Output = Result<T, Error>>>,
@@ -192,10 +195,10 @@ impl<'a> Upward<'a> {
 
 impl Downward<'_> {
     /// Passes a whole answer on. The number of its status, at its end.
-    pub(super) async fn pass(self, response: http::Response<Recv>) -> Result<u8, Error> {
+    pub(super) async fn pass(self, response: Answered) -> Result<u8, Error> {
         let Self { permit, meter, answer, mut story, load } = self;
-        let (mut head, mut from) = response.into_parts();
-        let end = from.is_end();
+        let (mut head, from) = response.into_parts();
+        let end = from.is_none();
         let status = answer::judge_head(&head, end)?;
         if end {
             *load = orca::read(&head.headers);
@@ -211,7 +214,9 @@ impl Downward<'_> {
         if let Some(status) = status {
             return Ok(status);
         }
-        let Answer::Open(to) = answer else { return Err(BadAnswer::NoStatus.into()) };
+        let (Answer::Open(to), Some(mut from)) = (&mut *answer, from) else {
+            return Err(BadAnswer::NoStatus.into());
+        };
         move_frames(&mut from, to, meter).await?;
         let mut trailers = from.trailers().await.map_err(Error::Producer)?.ok_or(BadAnswer::NoStatus)?;
         let status = answer::judge_trailers(&trailers)?;

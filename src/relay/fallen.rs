@@ -1,6 +1,7 @@
 //! An attempt that failed before anything of its answer was passed on, and what follows from how.
 
 use super::answer;
+use super::carry::Answered;
 use super::retry::{self, Fall, Pushback};
 use crate::model::service_config::Status;
 use crate::transport::{self, Reason, Recv};
@@ -12,13 +13,15 @@ pub(super) enum Fallen {
     /// The stream ended.
     Lost(transport::Error),
     /// The answer is nothing but a status (Trailers-Only).
-    Told(Box<Response<Recv>>, Status),
+    Told(Box<Answered>, Status),
 }
 
 impl Fallen {
     /// Whether an answer is nothing but a status that is not OK. What is no good answer is judged when it is passed on.
-    pub(super) fn of(response: Response<Recv>) -> Result<Response<Recv>, Self> {
-        if !response.body().is_end() {
+    pub(super) fn of(response: Response<Recv>) -> Result<Answered, Self> {
+        // Now: of a stream that is reset later nobody can tell whether it had ended.
+        let response = response.map(|body| Some(body).filter(|body| !body.is_end()));
+        if response.body().is_some() {
             return Ok(response);
         }
         match answer::judge_trailers(response.headers()).ok().and_then(Status::new) {

@@ -2,7 +2,7 @@
 //! A6, "Hedging Policy"). Only for calls that are here whole and may run more than once.
 
 use super::attempt::Attempts;
-use super::carry::{self, Upward, lock};
+use super::carry::{self, Answered, Upward, lock};
 use super::director::{Route, Target};
 use super::fallen::Fallen;
 use super::lend::addressed;
@@ -11,13 +11,13 @@ use super::retry::{Fall, Pushback};
 use super::{Error, budget};
 use crate::model::TrustDomain;
 use crate::model::service_config::{HedgingPolicy, Status};
-use crate::transport::{Recv, Send};
+use crate::transport::Send;
 use crate::uplink::{self, Lent, Pool, Turn, Verdict};
 use bytes::Bytes;
 use futures::future::{BoxFuture, Fuse};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use http::{Response, request};
+use http::request;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use tokio::time::{Instant, sleep};
@@ -27,7 +27,7 @@ type Moving = Fuse<BoxFuture<'static, Result<(), Error>>>;
 
 /// The answer that won.
 pub(super) struct Raced {
-    pub(super) response: Response<Recv>,
+    pub(super) response: Answered,
     pub(super) moving: Moving,
     /// The target that gave it.
     pub(super) at: usize,
@@ -39,7 +39,7 @@ struct Done {
     /// Its place among the tries.
     sent: usize,
     turn: Option<Turn>,
-    outcome: Result<(Response<Recv>, Moving), Failed>,
+    outcome: Result<(Answered, Moving), Failed>,
 }
 
 enum Failed {
@@ -158,7 +158,7 @@ impl<'a> Attempts<'a> {
         one(pool, (at, sent, &targets[at]), tenant, (head, frames), is_hedge)
     }
 
-    fn won(&mut self, at: usize, turn: Option<Turn>, response: Response<Recv>, moving: Moving) -> Raced {
+    fn won(&mut self, at: usize, turn: Option<Turn>, response: Answered, moving: Moving) -> Raced {
         self.course.target = Some(at);
         *self.turn = turn;
         if let (Some(story), Some(target)) = (&mut self.story, self.route.targets.get(at)) {

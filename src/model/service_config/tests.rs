@@ -1,3 +1,5 @@
+//! Service configs as people write them: what is read, what is refused and where.
+
 use super::*;
 
 const WHOLE: &str = r#"{

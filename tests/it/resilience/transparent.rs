@@ -97,7 +97,7 @@ async fn a_stream_under_way_goes_on_elsewhere_with_all_that_was_sent() {
         }
         let reply = read(response).await.unwrap();
         assert_eq!((reply.status(), &reply.body[..]), (0, &sent[..]));
-        if bad.calls() > 1 {
+        if bad.calls() > 0 {
             return;
         }
     }
