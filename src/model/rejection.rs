@@ -2,7 +2,7 @@
 
 use super::{BrokerId, Identity, Stamp, TrustDomain};
 
-/// Why a record was refused, or must wait, in one word: what both ends of a session count and show.
+/// Why a record was refused, in one word: what is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Refusal {
     /// The body cannot be read.
@@ -43,12 +43,6 @@ pub enum Refusal {
     NotImported,
     /// More than is kept of one origin or peer.
     OverQuota,
-    /// The receiver does not know its kind, and keeps none of these.
-    UnknownKind,
-    /// The receiver cannot take it now.
-    Busy,
-    /// For a reason that a newer broker knows.
-    Unknown,
 }
 
 /// Why a record was not taken. The last good state of it stays.
@@ -147,6 +141,11 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// The reason for programs: `UPPER_SNAKE_CASE`.
+    pub fn reason(&self) -> &'static str {
+        self.refusal().reason()
+    }
+
     /// The same in one word.
     pub fn refusal(&self) -> Refusal {
         match self {
@@ -196,9 +195,6 @@ impl Refusal {
             Refusal::Leak => "LEAK",
             Refusal::NotImported => "NOT_IMPORTED",
             Refusal::OverQuota => "OVER_QUOTA",
-            Refusal::UnknownKind => "UNKNOWN_KIND",
-            Refusal::Busy => "BUSY",
-            Refusal::Unknown => "UNKNOWN",
         }
     }
 

@@ -1,13 +1,14 @@
 //! What two brokers say to each other in a session: plain data, as the wire carries it and the machine reads it.
 
-use super::{Freshness, Kind, Origin, RecordKey, Refusal, Role, Signed, Stamp, Travel};
+use super::{Freshness, Kind, Origin, RecordKey, Rejection, Role, Signed, Stamp, Travel};
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// One message of a session. Each side sends [`Open`] first, and once.
 ///
-/// [`Begin`], [`Batch`] and [`End`] are data: they wait for credit. All others are control: they never wait behind data.
+/// [`Batch`] is data: it waits for credit. All others are control: they never wait behind data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
     /// Who speaks, what it understands, what it wants and where it left off.
@@ -130,11 +131,13 @@ pub struct Begin {
     pub snapshot: u64,
 }
 
-/// Items, in the order in which they are to be applied: by kind, withdrawals last.
+/// Items of one origin, in the order in which they are to be applied: by kind, withdrawals last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// Rises by one with each batch of a session, from 1.
     pub number: u64,
+    /// Whose records these are.
+    pub origin: Origin,
     /// Certificate chains of signers that this session has not carried yet.
     pub signers: Vec<Signer>,
     /// What it brings.
@@ -165,6 +168,8 @@ pub enum Item {
         /// The newest state that the sender knows.
         stamp: Stamp,
     },
+    /// Something came that cannot be read: it is rejected for this reason, and it alone. Never sent.
+    Unreadable(Reason),
 }
 
 /// A snapshot is complete: what it did not bring is no longer offered here.
@@ -176,8 +181,6 @@ pub struct End {
     pub snapshot: u64,
     /// How many items it brought. Another count than arrived aborts the snapshot.
     pub items: u64,
-    /// Where it leads to.
-    pub position: Position,
 }
 
 /// What became of the items of one batch. Sent after what was applied is durable and published.
@@ -190,14 +193,23 @@ pub struct Verdicts {
 }
 
 /// What became of one item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It is known here.
     Applied,
     /// It is refused, and will be as long as it does not change.
-    Rejected(Refusal),
+    Rejected(Reason),
     /// Not now; the sender tries again.
-    Deferred(Refusal),
+    Deferred(Reason),
+}
+
+/// Why an item was not applied, as both ends show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// For programs: `UPPER_SNAKE_CASE`. A newer broker may have one that is not known here.
+    pub code: Cow<'static, str>,
+    /// For people; bounded by whoever reads it.
+    pub text: String,
 }
 
 /// More may be sent, on top of what was granted before.
@@ -214,7 +226,7 @@ pub struct Credit {
 pub struct Mark {
     /// Rises with each mark of a session.
     pub number: u64,
-    /// Of each origin that is told here.
+    /// Of each origin that is told here and of which something changed since the mark before; the others are as they were.
     pub origins: Vec<Progress>,
 }
 
@@ -288,4 +300,10 @@ pub enum TerminateReason {
     RoleMismatch,
     /// The other is not the broker that this peering is with.
     WrongBroker,
+}
+
+impl From<&Rejection> for Reason {
+    fn from(rejection: &Rejection) -> Self {
+        Self { code: Cow::Borrowed(rejection.reason()), text: rejection.to_string() }
+    }
 }
