@@ -1,5 +1,6 @@
 //! `portolan.routing.v1.RoutingService`: why a call goes where it goes, as the caller may see it.
 
+mod metadata;
 mod show;
 
 use super::caller::caller;
@@ -38,7 +39,8 @@ impl RoutingService for Routing {
         let request = request.into_inner();
         let service = service_name(&request.method)?;
         let intent = intent(&request)?;
-        let told = self.relay.explain(&caller, service, &intent, CANDIDATES);
+        let metadata = metadata::read(&request.metadata)?;
+        let told = self.relay.explain(&caller, (service, &metadata), &intent, CANDIDATES);
         let refusal = if gate::is_own(service) {
             Some(("OWN_SERVICE".to_owned(), "the broker answers it itself".to_owned()))
         } else {

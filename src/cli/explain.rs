@@ -13,6 +13,7 @@ Examples:
   portolan explain acme.ledger.v1.Ledger/Post
   portolan explain acme.ledger.v1.Ledger --version ^1 --max-staleness 30s
   portolan explain acme.ledger.v1.Ledger --platform data.example -o json | jq .candidates
+  portolan explain acme.ledger.v1.Ledger --metadata session-id=4711
 
 Of several versions that share the traffic, one is drawn anew each time.
 
@@ -33,6 +34,9 @@ pub(super) struct Args {
     /// Only producers whose knowledge is not older; 0 for those known to live now
     #[arg(long, value_name = "AGE", value_parser = age)]
     max_staleness: Option<Duration>,
+    /// Metadata that the call would bring: a version may keep calls of one key with one endpoint. May be given many times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = metadata)]
+    metadata: Vec<(String, String)>,
     /// The form of the answer
     #[arg(long, short, value_enum, default_value = "table")]
     output: Form,
@@ -47,6 +51,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         platform: args.platform,
         version: args.version,
         max_staleness: args.max_staleness.map(TryInto::try_into).transpose()?,
+        metadata: args.metadata.into_iter().map(|(key, value)| pb::Metadata { key, value }).collect(),
     };
     let answer = client.explain_route(request).await;
     let answer = answer.map_err(|status| anyhow::anyhow!(one_line(&status)))?.into_inner();
@@ -62,6 +67,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn age(text: &str) -> Result<Duration, String> {
     if text == "0" { Ok(Duration::ZERO) } else { parse_duration(text) }
+}
+
+fn metadata(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+    Ok((key.trim().to_ascii_lowercase(), value.to_owned()))
 }
 
 /// The winner, the rules, and every candidate with what became of it.
@@ -168,6 +178,13 @@ acme.A → a.example ledger 2.0.0 x 10.0.0.1:1 (broker hub-1, catalogue revision
         };
         let wanted = "acme.A → nowhere: NO_OWNER: no platform offers service acme.A (broker hub-1, catalogue revision 0)";
         assert_eq!(tree(&told), wanted);
+    }
+
+    #[test]
+    fn metadata_are_a_key_and_all_after_its_first_equals_sign() {
+        assert_eq!(metadata("Session-Id=a=b"), Ok(("session-id".into(), "a=b".into())));
+        assert_eq!(metadata("a="), Ok(("a".into(), String::new())));
+        assert!(metadata("session-id").is_err());
     }
 
     #[test]

@@ -57,13 +57,20 @@ impl Relay {
         director::choose(&ask, |producer, at| self.look(&seen, producer, at, &ask), None).err()
     }
 
-    /// Where a call would go now, and why; at most `limit` candidates are told.
+    /// Where a call with such metadata would go now, and why; at most `limit` candidates are told.
     ///
     /// What it costs to call an endpoint is known to each worker apart: between endpoints that serve alike, the one told
     /// first is drawn by weight alone.
-    pub fn explain(&self, caller: &Arc<Caller>, service: &str, intent: &Intent, limit: usize) -> Explanation {
+    pub fn explain(
+        &self,
+        caller: &Arc<Caller>,
+        (service, metadata): (&str, &HeaderMap),
+        intent: &Intent,
+        limit: usize,
+    ) -> Explanation {
         let (snapshot, seen) = (self.catalog.load(), self.observations.load());
-        let ask = self.ask(&snapshot, &seen, Question { caller, service, intent, metadata: None });
+        let question = Question { caller, service, intent, metadata: Some(metadata) };
+        let ask = self.ask(&snapshot, &seen, question);
         director::explain(&ask, |producer, at| self.look(&seen, producer, at, &ask), limit).1
     }
 

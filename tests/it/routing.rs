@@ -7,3 +7,4 @@ mod fidelity;
 mod intent;
 mod refusals;
 mod registered;
+mod sticky;

@@ -2,7 +2,7 @@
 
 use super::survey::Found;
 use super::trace::{Outcome, Place, Trace, VersionRule};
-use super::{Ask, Look, Refusal, Route, decide};
+use super::{Ask, Look, Refusal, Route, decide, ring};
 use crate::catalog::{Claim, Claims, Rule};
 use crate::model::{Endpoint, Producer, Version};
 use std::sync::Arc;
@@ -120,7 +120,7 @@ impl Trace for Recorder<'_> {
         self.told.policy = route.permit.clause();
         for (nth, target) in route.targets.iter().enumerate() {
             let (outcome, reason) = match nth {
-                0 => (Outcome::Chosen, String::new()),
+                0 => (Outcome::Chosen, self.keeper(route.permit_at(target).version(), rule)),
                 _ => (Outcome::Fallback, format!("place {}", nth + 1)),
             };
             self.chosen.push(Candidate {
@@ -135,6 +135,15 @@ impl Trace for Recorder<'_> {
 }
 
 impl Recorder<'_> {
+    /// What keeps the call with its endpoint, if anything does.
+    fn keeper(&self, version: &Version, rule: VersionRule) -> String {
+        let name = &version.facts.sticky_key;
+        let is_kept = !name.is_empty()
+            && rule != VersionRule::LastResort
+            && self.ask.metadata.is_some_and(|metadata| ring::key(metadata, name).is_some());
+        if is_kept { format!("its {name} keeps it there") } else { String::new() }
+    }
+
     /// The candidates in order, and what was decided.
     fn told(mut self) -> Explanation {
         self.left_out.sort_by_key(|(index, _)| *index);

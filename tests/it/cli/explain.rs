@@ -31,6 +31,10 @@ async fn a_route_is_explained_before_and_with_a_call() {
     let told = ask(&["explain", "pay.talk.v1.Talk", "--platform", "ml.example", "-o", "json"]).await;
     let json: serde_json::Value = serde_json::from_str(&told.out).unwrap();
     assert_eq!((told.code, &json["refusalReason"]), (4, &"NOT_OFFERED".into()));
+    let told = ask(&["explain", "pay.talk.v1.Talk", "--metadata", "session-id=4711"]).await;
+    assert!(told.code == 0 && told.out.contains("└ CHOSEN "), "{}{}", told.out, told.err);
+    let told = ask(&["explain", "pay.talk.v1.Talk", "--metadata", "portolan-version=^1"]).await;
+    assert!(told.code == 1 && told.err.contains("metadata[0].key"), "{}", told.err);
     let told = ask(&["explain", "pay.talk.v1.Talk", "--version", "newest"]).await;
     assert!(told.code == 1 && told.err.contains("is no range of versions"), "{}", told.err);
 
