@@ -4,7 +4,7 @@ use super::names::Names;
 use super::socket::Socket;
 use super::{Error, Settings};
 use crate::identity::{self, Credentials, Expected, Peer, Refusal, Trust, Usage};
-use crate::model::{Address, Identity, Place, TrustDomain};
+use crate::model::{Address, Identity, Place, Source, TrustDomain};
 use crate::transport::{self, client};
 use futures::stream::{FuturesUnordered, StreamExt};
 use rustls::pki_types::ServerName;
@@ -41,15 +41,16 @@ pub(super) struct Dialled {
 }
 
 impl Dialler {
-    /// Dials `address` for the calls of `tenant`, and accepts nobody there but `expected`. What a host name leads to is judged by the rules for
-    /// endpoints, unless `is_trusted`.
+    /// Dials `address` for the calls of `tenant`, and accepts nobody there but `expected`. The address, and what a host name
+    /// leads to, are judged by the rules for endpoints as they are now, as far as `source` asks for it.
     pub(super) async fn dial(
         &self,
         address: &Address,
         expected: &Identity,
         tenant: &TrustDomain,
-        is_trusted: bool,
+        source: Source,
     ) -> Result<Dialled, Error> {
+        self.judge(address, source)?;
         let after = self.settings.connect_timeout;
         let limit = Limit { address, at: Instant::now() + after, after };
         let unconnected = |e| Error::Unconnected { address: address.clone(), cause: Arc::new(e) };
@@ -59,7 +60,7 @@ impl Dialler {
                 Socket::Unix(connected.map_err(unconnected)?)
             }
             Place::Host(..) => {
-                let found = limit.hold("looking up the host", self.find(address, is_trusted)).await??;
+                let found = limit.hold("looking up the host", self.find(address, source)).await??;
                 let tcp = limit.hold("connecting", connect(&found.at)).await?.map_err(unconnected)?;
                 tune(&tcp);
                 Socket::Tcp(tcp)
@@ -84,7 +85,7 @@ impl Dialler {
     }
 
     /// Where a host leads now, the first to try first.
-    pub(super) async fn find(&self, address: &Address, is_trusted: bool) -> Result<Found, Error> {
+    pub(super) async fn find(&self, address: &Address, source: Source) -> Result<Found, Error> {
         let Place::Host(host, port) = address.place() else { return Ok(Found::for_ever(Vec::new())) };
         if let Some(ip) = address.ip() {
             return Ok(Found::for_ever(vec![SocketAddr::new(ip, port)]));
@@ -92,8 +93,7 @@ impl Dialler {
         let unresolved = |cause| Error::Unresolved { address: address.clone(), cause: Arc::new(cause) };
         let (ips, until) = self.names.look_up(host).await.map_err(unresolved)?;
         let (mut admitted, mut refused) = (Vec::new(), None);
-        // A name that registrations may not hold was let in by an operator, who knows where it leads.
-        let is_trusted = is_trusted || self.settings.rules.judge(address).is_err();
+        let is_trusted = self.judge(address, source)?;
         for at in ips.into_iter().map(|ip| SocketAddr::new(ip, port)) {
             match self.settings.rules.admit(at) {
                 Err(why) if !is_trusted => refused = Some((at, why)),
@@ -105,6 +105,21 @@ impl Dialler {
                 Err(Error::Forbidden { address: address.clone(), found, why })
             }
             _ => Ok(Found { at: in_turn(admitted), until: Some(until) }),
+        }
+    }
+
+    /// Whether it is dialled wherever it leads; an error if it may not be dialled at all. It was judged when it was
+    /// registered, perhaps by a configuration that allowed more.
+    fn judge(&self, address: &Address, source: Source) -> Result<bool, Error> {
+        let judged = self.settings.rules.judge(address);
+        match source {
+            Source::Configuration => Ok(true),
+            Source::Registration => match judged {
+                Ok(()) => Ok(false),
+                Err(why) => Err(Error::Disallowed { address: address.clone(), why }),
+            },
+            // What no platform could have declared was let in by an operator, who knows where it leads.
+            Source::Manifest | Source::Discovery => Ok(judged.is_err()),
         }
     }
 }

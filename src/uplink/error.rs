@@ -30,6 +30,14 @@ pub enum Error {
         /// Why that is refused.
         why: Forbidden,
     },
+    /// The rules for endpoints do not allow the address any more.
+    #[error("{address}: no producer may be there now: it {why}")]
+    Disallowed {
+        /// The endpoint.
+        address: Address,
+        /// Why.
+        why: Forbidden,
+    },
     /// Nobody listens there, or the network does not lead there.
     #[error("{address}: cannot connect: {cause}")]
     Unconnected {
@@ -123,6 +131,7 @@ impl Error {
         match self {
             Error::Unresolved { address, .. }
             | Error::Forbidden { address, .. }
+            | Error::Disallowed { address, .. }
             | Error::Unconnected { address, .. }
             | Error::TimedOut { address, .. }
             | Error::Untrusted { address, .. }
@@ -153,6 +162,7 @@ impl Error {
         match self {
             Error::Unresolved { .. } => "HOST_UNRESOLVED",
             Error::Forbidden { .. } => "FORBIDDEN_ADDRESS",
+            Error::Disallowed { why, .. } => why.reason(),
             Error::Unconnected { .. } => "CONNECTION_REFUSED",
             Error::TimedOut { .. } => "CONNECT_TIMEOUT",
             Error::Untrusted { refusal, .. } => match refusal {

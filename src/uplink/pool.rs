@@ -27,8 +27,8 @@ struct Key {
     address: Address,
     identity: Identity,
     tenant: TrustDomain,
-    /// Whether the operator wrote the address down.
-    is_trusted: bool,
+    /// Who wrote the address down.
+    source: Source,
 }
 
 struct Shared {
@@ -106,7 +106,7 @@ impl Key {
             address: endpoint.address.clone(),
             identity: producer.identity.clone(),
             tenant: tenant.clone(),
-            is_trusted: producer.source == Source::Configuration,
+            source: producer.source,
         }
     }
 }

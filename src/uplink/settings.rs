@@ -20,7 +20,7 @@ pub struct Settings {
     pub min_backoff: Duration,
     /// The longest pause between two dials.
     pub max_backoff: Duration,
-    /// What the host name of a registered producer may lead to.
+    /// Where a registered producer may be, and what its host name may lead to.
     pub rules: EndpointRules,
     /// DNS servers that are asked instead of the system's.
     pub dns_servers: Vec<SocketAddr>,

@@ -46,6 +46,28 @@ async fn a_producer_registers_is_called_and_leaves() {
 }
 
 #[tokio::test]
+async fn an_endpoint_of_yesterday_that_is_not_allowed_today_is_not_dialled() {
+    let world = World::new();
+    let producer = Producer::start(&world.payments, &world.hub, "/ledger", echo).await;
+    let hub = world.broker().start().await;
+    let own = Consumer::connect(&world.payments, "/ledger", &hub).await;
+    let request = declaration(&world.payments, "ledger", producer.address);
+    Registry::new(own.channel()).register_producer(request).await.unwrap();
+    let consumer = Consumer::connect(&world.data, "/app", &hub).await;
+    assert_eq!(consumer.unary("/pay.v1.Ledger/Post", &[], b"x").await.unwrap().status(), 0);
+    assert!(hub.drain(Duration::from_secs(5)).await);
+
+    let hub = world.broker().strict().start().await;
+    let consumer = Consumer::connect(&world.data, "/app", &hub).await;
+    let reply = consumer.unary("/pay.v1.Ledger/Post", &[], b"x").await.unwrap();
+    assert_eq!((reply.status(), reply.reason().as_str()), (14, "NO_CONNECTION"));
+    let told = reply.as_status();
+    assert!(told.message().contains("no producer may be there now: it is loopback"), "{told}");
+    assert!(told.message().contains("endpoints.allow"), "{told}");
+    assert_eq!(producer.calls(), 1);
+}
+
+#[tokio::test]
 async fn nothing_acknowledged_is_lost_when_the_broker_is_killed() {
     let world = World::new();
     let config = world.broker().write();

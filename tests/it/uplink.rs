@@ -136,7 +136,7 @@ fn hasty() -> Settings {
     Settings { min_backoff: Duration::ZERO, ..Settings::default() }
 }
 
-/// The record of a producer of `organisation` at `address`, expected to be `/ledger`.
+/// The record of a producer of `organisation` at `address`, expected to be `/ledger`, which the operator wrote down.
 fn ledger(organisation: &Organisation, address: SocketAddr) -> (Producer, Endpoint) {
     let identity = Identity::parse_spiffe(&organisation.id("/ledger")).unwrap();
     let address = Address::parse(&address.to_string()).unwrap();
@@ -147,7 +147,7 @@ fn ledger(organisation: &Organisation, address: SocketAddr) -> (Producer, Endpoi
         identity,
         endpoints: vec![endpoint.clone()],
         versions: Vec::new(),
-        source: Source::Registration,
+        source: Source::Configuration,
         freshness: Freshness::Live,
         lease_expires: None,
         created: Timestamp::UNIX_EPOCH,

@@ -48,7 +48,7 @@ async fn once(shared: Arc<Shared>, key: &Key, over: CancellationToken) {
         Err(busy) => return shared.with(key, |slot, _| slot.busy(busy)),
     };
     // Boxed: what dialling takes is given back before the long life of the connection.
-    let dial = Box::pin(shared.dialler.dial(&key.address, &key.identity, &key.tenant, key.is_trusted));
+    let dial = Box::pin(shared.dialler.dial(&key.address, &key.identity, &key.tenant, key.source));
     let dialled = dial.await;
     let Dialled { connection, driver, peer, at } = match dialled {
         Ok(dialled) => dialled,
@@ -165,7 +165,7 @@ async fn tend(pool: &Weak<Shared>, key: &Key) -> std::convert::Infallible {
 async fn follow(pool: &Weak<Shared>, key: &Key, at: Option<SocketAddr>) {
     loop {
         let Some(shared) = pool.upgrade() else { break };
-        let found = shared.dialler.find(&key.address, key.is_trusted).await;
+        let found = shared.dialler.find(&key.address, key.source).await;
         match (found, at) {
             (Ok(Found { at: addresses, until: Some(until) }), Some(at)) => {
                 if !addresses.contains(&at) {

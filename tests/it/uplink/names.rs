@@ -54,9 +54,10 @@ fn loopback() -> EndpointRules {
     EndpointRules { allow: vec![Network::parse("127.0.0.0/8").unwrap()], ..EndpointRules::default() }
 }
 
-/// A producer that is registered under a name.
+/// A producer that registered itself there.
 fn named(world: &World, address: &str) -> (Producer, Endpoint) {
-    let (producer, endpoint) = ledger(&world.payments, "127.0.0.1:1".parse().unwrap());
+    let (mut producer, endpoint) = ledger(&world.payments, "127.0.0.1:1".parse().unwrap());
+    producer.source = Source::Registration;
     (producer, Endpoint { address: Address::parse(address).unwrap(), ..endpoint })
 }
 
@@ -117,6 +118,27 @@ async fn a_registered_name_that_leads_back_to_the_broker_is_not_dialled() {
 }
 
 #[tokio::test]
+async fn an_address_that_was_allowed_once_is_not_dialled_when_it_is_no_more() {
+    let world = World::new();
+    let own = EndpointRules { own: vec!["10.0.0.9:7443".parse().unwrap()], ..EndpointRules::default() };
+    let cases = [
+        ("127.0.0.1:50051", EndpointRules::default(), "FORBIDDEN_ADDRESS", "it is loopback"),
+        ("localhost:50051", EndpointRules::default(), "FORBIDDEN_ADDRESS", "it is loopback"),
+        ("unix:/run/elsewhere/a.sock", EndpointRules::default(), "FORBIDDEN_ADDRESS", "it is a Unix socket"),
+        ("10.0.0.9:7443", own, "OWN_ADDRESS", "it is this broker itself"),
+    ];
+    for (address, rules, reason, why) in cases {
+        let pool = pool(&world, Settings { rules, ..hasty() });
+        let (producer, endpoint) = named(&world, address);
+        let error = pool.connection(&producer, &endpoint, &tenant("data.example")).await.unwrap_err();
+        assert!(matches!(error, Error::Disallowed { .. }), "{error:?}");
+        assert_eq!(error.reason(), reason, "{address}");
+        assert!(error.why().contains(why), "{error}");
+        assert!(error.to_string().starts_with(address), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_name_that_nobody_knows_is_told() {
     let world = World::new();
     let dns = Dns::start(&[]).await;
@@ -142,7 +164,8 @@ async fn a_producer_on_a_unix_socket_is_called_over_mutual_tls() {
             lifecycle::spawn("test call", answer(exchange));
         }
     });
-    let pool = pool(&world, Settings::default());
+    let rules = EndpointRules { unix: vec![world.dir.path().into()], ..EndpointRules::default() };
+    let pool = pool(&world, Settings { rules, ..Settings::default() });
     let (producer, endpoint) = named(&world, &format!("unix:{}", path.display()));
     let connection = pool.connection(&producer, &endpoint, &tenant("data.example")).await.unwrap();
     call(&connection).await.unwrap();
