@@ -21,6 +21,7 @@ mod hedge;
 mod intent;
 mod lend;
 mod meter;
+mod ready;
 pub mod replay;
 mod retry;
 mod route;

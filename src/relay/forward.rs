@@ -5,6 +5,7 @@ use super::carry::Answer;
 use super::course::{Course, Side};
 use super::director::Route;
 use super::meter::Meter;
+use super::ready;
 use super::replay;
 use super::route::Question;
 use super::story::Story;
@@ -20,6 +21,7 @@ use crate::uplink::{self, Peers, Pool, Turn};
 use crate::usage::Recorder;
 use http::{HeaderMap, Request};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -117,11 +119,12 @@ impl Relay {
         };
         let version = route.as_ref().ok().map(|route| route.permit.version());
         journey.course.watch = Watch::begin(&self.telemetry, &wish, version, exchange.request.headers());
+        let mut later = None;
         let outcome = match &route {
-            Ok(route) => journey.go(self, pool, (route, method), (&wish, exchange.request), stop).await,
+            Ok(route) => journey.go(self, pool, (route, &mut later), (&wish, exchange.request), stop).await,
             Err(refusal) => Err(refusal.clone().into()),
         };
-        journey.course.route = route.ok();
+        journey.course.route = later.map(|later| *later).or(route.ok());
         journey.end(wish, outcome)
     }
 }
@@ -136,17 +139,34 @@ struct Journey {
 }
 
 impl Journey {
-    /// Everything of a call that has to end with its deadline, or when it is stopped.
+    /// Everything of a call that has to end with its deadline, or when it is stopped. It goes `later` elsewhere if it
+    /// waits for a producer and another comes.
     async fn go(
         &mut self,
         relay: &Relay,
         pool: &Pool,
-        (route, method): (&Route, Option<&MethodConfig>),
+        (mut route, later): (&Route, &mut Option<Box<Route>>),
         (wish, request): (&Wish, Request<Recv>),
         stop: impl Future<Output = &'static str>,
     ) -> Result<u8, Error> {
         let Self { course, answer, story, turn, meters } = self;
+        let mut method = method(route, wish);
         let deadline = method.map_or(wish.deadline, |method| within(method, wish.deadline, course.began));
+        let mut stop = pin!(stop);
+        if method.is_some_and(|method| method.wait_for_ready) {
+            let Wish { caller, service, intent, .. } = wish;
+            let question = Question { caller, service, intent, metadata: Some(request.headers()) };
+            // On the heap: its size must not be that of every call.
+            let ready = Box::pin(ready::wait((relay, pool), question, route, answer, course.began));
+            *later = tokio::select! {
+                biased;
+                found = ready => found?,
+                () = deadline::passed(deadline) => return Err(Error::DeadlineExceeded),
+                why = stop.as_mut() => return Err(Error::Stopped(why)),
+            };
+            route = later.as_deref().unwrap_or(route);
+            method = self::method(route, wish);
+        }
         let permit = &route.permit;
         let attempts = Attempts {
             relay,

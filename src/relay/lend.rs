@@ -15,22 +15,20 @@ use tokio::time::{Instant, sleep};
 /// How many endpoints one attempt asks for a connection.
 const DIALS: usize = 3;
 /// How long a call that waits for its producer pauses before it asks again.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 /// How long it waits without a deadline.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 impl<'a> Attempts<'a> {
     /// A connection for the next attempt, and which target it leads to. `is_retry` says that the one before may have reached a producer.
     pub(super) async fn lend(&mut self, is_retry: bool) -> Result<(Lent, usize), Error> {
-        let mut waits_until = None;
+        let until = self.course.began + LONGEST_WAIT;
         loop {
             let tried = match self.try_lend(is_retry).await? {
                 Ok(lent) => return Ok(lent),
                 Err(tried) => tried,
             };
-            let now = Instant::now();
-            let until = *waits_until.get_or_insert(now + LONGEST_WAIT);
-            if !self.method.is_some_and(|method| method.wait_for_ready) || now >= until {
+            if !self.method.is_some_and(|method| method.wait_for_ready) || Instant::now() >= until {
                 return Err(self.no_connection(tried));
             }
             self.rest(PAUSE).await?;
