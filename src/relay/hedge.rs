@@ -95,9 +95,9 @@ impl<'a> Attempts<'a> {
             }
             if racing.is_empty()
                 && !more
-                && let Some((at, turn, failed)) = failed.take()
+                && let Some((at, failed)) = failed.take()
             {
-                return self.lost(at, turn, failed);
+                return self.lost(at, None, failed);
             }
             let done = tokio::select! {
                 biased;
@@ -112,7 +112,7 @@ impl<'a> Attempts<'a> {
             under_way.retain(|place| *place != sent);
             let judged = match outcome {
                 Ok((response, moving)) => {
-                    under_way.iter().for_each(|place| self.course.tries.end(*place, None));
+                    self.given_up(&under_way);
                     return Ok(self.won(at, turn, response, moving));
                 }
                 Err(failed) => judge(failed, policy),
@@ -125,12 +125,12 @@ impl<'a> Attempts<'a> {
                         Pushback::Never => may_more = false,
                     }
                     self.course.tries.end(sent, fell.told());
-                    if let Some((_, Some(turn), Failed::Fallen(before))) = failed.replace((at, turn, fell)) {
-                        end(Some(turn), before.verdict());
-                    }
+                    // Now: were it kept to the end, the deadline would judge it.
+                    end(turn, fell.verdict());
+                    failed = Some((at, fell));
                 }
                 (Err(fatal), _) => {
-                    under_way.iter().for_each(|place| self.course.tries.end(*place, None));
+                    self.given_up(&under_way);
                     return self.lost(at, turn, fatal);
                 }
             }
@@ -155,7 +155,14 @@ impl<'a> Attempts<'a> {
         self.course.hedges += u32::from(is_hedge);
         under_way.push(sent);
         let tenant = &permit.caller().identity.trust_domain;
-        one(pool, (at, sent, &targets[at]), tenant, (head, frames), is_hedge)
+        one(pool, (at, sent, &targets[at]), tenant, (head, frames), (is_hedge, self.deadline))
+    }
+
+    /// Those that are under way are cancelled: another was quicker.
+    fn given_up(&mut self, under_way: &[usize]) {
+        for place in under_way {
+            self.course.tries.end(*place, Some(Status::CANCELLED.number()));
+        }
     }
 
     fn won(&mut self, at: usize, turn: Option<Turn>, response: Answered, moving: Moving) -> Raced {
@@ -202,6 +209,14 @@ impl Failed {
             Failed::Unlent(_) => None,
         }
     }
+
+    /// What it tells of the endpoint, if it does.
+    fn verdict(&self) -> Option<Verdict> {
+        match self {
+            Failed::Fallen(fell) => fell.verdict(),
+            Failed::Unlent(_) => None,
+        }
+    }
 }
 
 /// Whether the others go on after a failure, and what the producer says of more attempts.
@@ -227,16 +242,18 @@ async fn one(
     (at, sent, target): (usize, usize, &Target),
     tenant: &TrustDomain,
     (head, frames): (request::Parts, Frames),
-    is_hedge: bool,
+    (is_hedge, deadline): (bool, Option<Instant>),
 ) -> Done {
     let lent = match is_hedge {
         true => pool.lend_again(&target.producer, target.endpoint(), tenant).await,
         false => pool.lend(&target.producer, target.endpoint(), tenant).await,
     };
-    let Lent { connection, turn } = match lent {
+    let Lent { connection, mut turn } = match lent {
         Ok(lent) => lent,
         Err(error) => return Done { at, sent, turn: None, outcome: Err(Failed::Unlent(error)) },
     };
+    // Left unanswered until then it is judged like any other attempt.
+    turn.until(deadline);
     let fallen = |error| Failed::Fallen(Fallen::Lost(error));
     let outcome = match connection.send(addressed(head, target.endpoint()), frames.is_empty()) {
         Err(error) => Err(fallen(error)),
