@@ -1,6 +1,7 @@
 //! What is told of calls, at real boundaries: scraped, sent to a collector that decodes real bytes, written to a file.
 
 mod collector;
+mod hedges;
 mod lines;
 mod metrics;
 mod spans;
@@ -62,7 +63,7 @@ async fn page(hub: &Hub, path: &str) -> (u16, String) {
 }
 
 /// Every sample of `/metrics`.
-async fn scrape(hub: &Hub) -> BTreeMap<String, f64> {
+pub async fn scrape(hub: &Hub) -> BTreeMap<String, f64> {
     let (status, body) = page(hub, "/metrics").await;
     assert_eq!(status, 200);
     let lines = body.lines().filter(|line| !line.starts_with('#'));

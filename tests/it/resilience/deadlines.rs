@@ -1,7 +1,8 @@
 //! Deadlines of methods: the default, the longest, what a hop keeps back, and one answer when they pass.
 
-use super::stage::{Stage, config, only_status, retry_policy};
-use crate::fixture::{Producer, World, echo, settle};
+use super::stage::{Stage, config, only_status, register, retry_policy, service_config, version};
+use crate::fixture::{Consumer, Producer, World, echo, settle};
+use portolan::client::pb::portolan::registry::v1 as registry;
 use portolan::transport::Exchange;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -73,6 +74,48 @@ async fn a_deadline_that_passes_during_a_pause_is_told_once() {
     assert_eq!((reply.status(), reply.reason().as_str()), (4, "DEADLINE_EXCEEDED"));
     assert!(reply.is_one_frame && begin.elapsed() < Duration::from_secs(10));
     assert_eq!(settle(&producer.calls).await, 1);
+}
+
+#[tokio::test]
+async fn a_method_that_waits_is_answered_by_whoever_comes_meanwhile() {
+    let world = World::new();
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let hub = world.broker().start().await;
+    let consumer = Consumer::connect(&world.data, "/app", &hub).await;
+    let stage = Stage { world, hub, consumer };
+    let waits = registry::CapabilityVersion {
+        service_config: service_config("\"waitForReady\": true"),
+        ..version("1.0.0")
+    };
+    register((&stage.world, &stage.hub), "ledger-1", nobody, waits.clone()).await;
+
+    let waiting =
+        stage.consumer.unary(POST, &[("grpc-timeout", "15S"), ("portolan-explain", "1")], b"message");
+    let coming = async {
+        // Long enough for the first dial to fail.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let world = &stage.world;
+        let producer = Producer::start(&world.payments, &world.hub, "/ledger", echo).await;
+        register((world, &stage.hub), "ledger-2", producer.address, waits).await;
+        producer
+    };
+    let (reply, producer) = tokio::join!(waiting, coming);
+    let reply = reply.unwrap();
+    assert_eq!((reply.status(), producer.calls()), (0, 1));
+    let route = reply.trailers["portolan-route"].to_str().unwrap();
+    assert!(route.ends_with(&format!("producers/ledger-2; endpoint={}", producer.address)), "{route}");
+
+    // It waits no longer than its deadline.
+    producer.stop();
+    let begin = Instant::now();
+    let reply = loop {
+        let reply = stage.consumer.unary(POST, &[("grpc-timeout", "500m")], b"message").await.unwrap();
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        if reply.status() == 4 {
+            break reply;
+        }
+    };
+    assert_eq!(reply.reason(), "DEADLINE_EXCEEDED");
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 use crate::fixture::{Consumer, Hub, Producer, World};
 use http::Response;
+use portolan::client::pb::portolan::catalog::v1 as catalog;
+use portolan::client::pb::portolan::registry::v1 as registry;
 use portolan::transport::Exchange;
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 /// Producers of one version, and a consumer.
 pub struct Stage {
     pub world: World,
-    _hub: Hub,
+    pub hub: Hub,
     pub consumer: Consumer,
 }
 
@@ -15,7 +18,7 @@ impl Stage {
     pub async fn new(world: World, producers: &[&Producer], facts: &str, config: &str) -> Self {
         let hub = world.broker().with(config).with(&declared(&world, producers, facts)).start().await;
         let consumer = Consumer::connect(&world.data, "/app", &hub).await;
-        Self { world, _hub: hub, consumer }
+        Self { world, hub, consumer }
     }
 }
 
@@ -35,9 +38,47 @@ pub fn declared(world: &World, producers: &[&Producer], facts: &str) -> String {
     text
 }
 
+/// A stable version of `pay.v1.Ledger` for everyone, to be registered.
+pub fn version(version: &str) -> registry::CapabilityVersion {
+    registry::CapabilityVersion {
+        capability: "ledger".into(),
+        version: version.into(),
+        services: vec!["pay.v1.Ledger".into()],
+        owner: "team".into(),
+        contact: "team@example".into(),
+        stage: catalog::Stage::Stable.into(),
+        visibility: vec!["*".into()],
+        ..Default::default()
+    }
+}
+
+/// A producer registers itself.
+pub async fn register(
+    (world, hub): (&World, &Hub),
+    id: &str,
+    address: SocketAddr,
+    version: registry::CapabilityVersion,
+) {
+    let own = Consumer::connect(&world.payments, "/ledger", hub).await;
+    let request = registry::RegisterProducerRequest {
+        platform: world.payments.name.clone(),
+        producer: id.into(),
+        endpoints: vec![catalog::Endpoint { address: address.to_string(), ..Default::default() }],
+        versions: vec![version],
+        ..Default::default()
+    };
+    let mut client = registry::registry_service_client::RegistryServiceClient::new(own.channel());
+    client.register_producer(request).await.unwrap();
+}
+
 /// A service config for all methods, as a line of a declaration.
 pub fn config(method: &str) -> String {
-    format!("service_config = '{{\"methodConfig\": [{{\"name\": [{{}}], {method}}}]}}'")
+    format!("service_config = '{}'", service_config(method))
+}
+
+/// A service config for all methods.
+pub fn service_config(method: &str) -> String {
+    format!("{{\"methodConfig\": [{{\"name\": [{{}}], {method}}}]}}")
 }
 
 /// A `retryPolicy` of three attempts with pauses of about `pause`.

@@ -1,6 +1,7 @@
 //! Whoever does not read costs its own streams, and at most its share of what all may hold.
 
 use crate::fixture::{Consumer, Hub, Producer, World, echo, frame, read};
+use crate::resilience::stage::{declared, retry_policy, service_config};
 use http::Response;
 use portolan::lifecycle;
 use portolan::transport::{Exchange, Settings, client};
@@ -165,10 +166,16 @@ async fn whoever_holds_more_than_its_share_is_told_so_and_others_are_served() {
 }
 
 #[tokio::test]
-async fn an_upload_over_the_share_is_told_so_too() {
+async fn an_upload_over_the_share_is_told_so_too_and_tells_nothing_of_its_producer() {
     let world = World::new();
-    let (producer, hub) =
-        stage(&world, "[limits]\nbuffered_bytes = \"2MiB\"\nstream_window = \"256KiB\"").await;
+    // One failure would be enough, and there is another endpoint to go to.
+    let config = "[outliers]\nconsecutive_failures = 1\n\
+                  [limits]\nbuffered_bytes = \"2MiB\"\nstream_window = \"256KiB\"";
+    let producer = Producer::start(&world.payments, &world.hub, "/ledger", answer).await;
+    let other = Producer::start(&world.payments, &world.hub, "/ledger", answer).await;
+    let facts = service_config(&retry_policy("0.001s").replace("UNAVAILABLE", "RESOURCE_EXHAUSTED"));
+    let text = declared(&world, &[&producer, &other], &format!("service_config = '{facts}'"));
+    let hub = world.broker().with(config).with(&text).start().await;
     let greedy = Consumer::connect(&world.data, "/greedy", &hub).await;
     let mut open = Vec::new();
     for _ in 0..20 {
@@ -187,5 +194,21 @@ async fn an_upload_over_the_share_is_told_so_too() {
         sending.abort();
     }
     assert!((12..=16).contains(&refused), "{refused} of 20, where about 7 have room");
-    assert!(producer.calls() <= 20, "none is sent again");
+    let sent = producer.calls() + other.calls();
+    assert!(sent <= 20, "none is sent again, though its policy names the status: {sent}");
+
+    drop(greedy);
+    until("nothing is left", || held(&hub, "data.example") == 0).await;
+    let samples = crate::telemetry::scrape(&hub).await;
+    let of = |name: &str, words: &str| -> f64 {
+        let named = samples.iter().filter(|(key, _)| key.starts_with(name) && key.contains(words));
+        named.map(|(_, value)| value).sum()
+    };
+    assert_eq!(of("portolan_endpoint_attempts_total", "outcome=\"failed\""), 0.0, "{samples:#?}");
+    assert_eq!(of("grpc_lb_outlier_detection_ejections_enforced_total", ""), 0.0, "{samples:#?}");
+    let modest = Consumer::connect(&world.ml, "/modest", &hub).await;
+    for _ in 0..20 {
+        assert_eq!(modest.unary("/pay.v1.Ledger/Post", &[], b"x").await.unwrap().status(), 0);
+    }
+    assert!(producer.calls() > 0 && other.calls() > 0, "both are called");
 }
