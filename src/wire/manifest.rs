@@ -1,8 +1,9 @@
 //! Manifests, to and from `portolan.manifest.v1`.
 
+use super::found::Found;
 use super::pb::portolan::manifest::v1 as pb;
 use super::pb::portolan::manifest::v1::resource::Kind;
-use super::registry::{Found, capability_version, parse_endpoint, parse_offer, parse_visibility};
+use super::registry::{capability_version, parse_endpoint, parse_offer, parse_visibility};
 use super::time::{duration, parse_duration, parse_timestamp, timestamp};
 use crate::model::{
     CapabilityId, CapabilityName, CapabilitySpec, GrantId, GrantName, GrantSpec, OverrideSpec, PlatformName,

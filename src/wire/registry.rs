@@ -1,15 +1,14 @@
 //! Registrations and leases, to and from `portolan.registry.v1`.
 
-use super::catalog::{parse_availability, parse_changes, parse_latency, parse_stage};
+use super::catalog::{parse_availability, parse_changes, parse_latency};
+use super::found::Found;
 use super::pb::portolan::{catalog::v1 as catalog, registry::v1 as pb};
-use super::time::{duration, parse_duration, parse_timestamp, timestamp};
-use crate::model::service_config::ServiceConfig;
+use super::time::{duration, parse_duration, timestamp};
 use crate::model::{
     Address, CapabilityId, CapabilityName, Endpoint, Facts, Offer, PlatformName, ProducerId, ProducerName,
-    Registration, Requirement, ServiceName, Slo, Stage, VersionName, Violation, Visibility,
+    Registration, Requirement, ServiceName, Slo, VersionName, Violation, Visibility,
 };
 use jiff::Timestamp;
-use std::fmt::Display;
 use std::time::Duration;
 
 /// Reads what a producer declares; every field that cannot be read is named, not only the first.
@@ -198,179 +197,5 @@ pub(super) fn parse_visibility(found: &mut Found, path: &str, names: &[String]) 
     Some(Visibility { everyone, platforms: platforms.into_iter().collect::<Option<_>>()? })
 }
 
-/// The violations found so far.
-#[derive(Default)]
-pub(super) struct Found(pub(super) Vec<Violation>);
-
-impl Found {
-    /// The value, or its error is noted.
-    pub(super) fn read<T, E: Display>(
-        &mut self,
-        path: &str,
-        reason: &'static str,
-        value: Result<T, E>,
-    ) -> Option<T> {
-        value.map_err(|e| self.0.push(Violation::new(path, reason, e.to_string()))).ok()
-    }
-
-    /// The value, or its absence is noted.
-    pub(super) fn need<T>(&mut self, path: &str, value: Option<T>, rule: &str) -> Option<T> {
-        self.read(path, "OUT_OF_RANGE", value.ok_or(rule))
-    }
-
-    /// All items, or `None` if one of them cannot be read; each is judged.
-    pub(super) fn each<T, U>(
-        &mut self,
-        path: &str,
-        items: Vec<T>,
-        parse: impl Fn(&mut Self, &str, T) -> Option<U>,
-    ) -> Option<Vec<U>> {
-        let read: Vec<Option<U>> = items
-            .into_iter()
-            .enumerate()
-            .map(|(i, item)| parse(self, &format!("{path}[{i}]"), item))
-            .collect();
-        read.into_iter().collect()
-    }
-
-    /// A service config; empty is none. What is wrong inside is named by its path there.
-    fn service_config(&mut self, path: &str, text: &str) -> Option<Option<ServiceConfig>> {
-        if text.is_empty() {
-            return Some(None);
-        }
-        let inside = |v: Violation| match v.field.as_str() {
-            "" => Violation { field: path.to_owned(), ..v },
-            field => Violation { field: format!("{path}.{field}"), ..v },
-        };
-        ServiceConfig::parse(text)
-            .map_err(|found| self.0.extend(found.into_iter().map(inside)))
-            .ok()
-            .map(Some)
-    }
-
-    fn stage(&mut self, path: &str, stage: i32) -> Option<Stage> {
-        let rule =
-            "say how far it is: STAGE_ALPHA, STAGE_BETA, STAGE_STABLE, STAGE_DEPRECATED or STAGE_RETIRED";
-        self.read(path, "REQUIRED", parse_stage(stage).ok_or(rule))
-    }
-
-    fn time(&mut self, path: &str, time: Option<prost_types::Timestamp>) -> Option<Option<Timestamp>> {
-        let time = time.map(|time| parse_timestamp(time).ok_or("not an instant of the years 1 to 9999"));
-        self.read(path, "OUT_OF_RANGE", time.transpose())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn declared() -> pb::RegisterProducerRequest {
-        pb::RegisterProducerRequest {
-            platform: "payments.example".into(),
-            producer: "ledger-1".into(),
-            endpoints: vec![catalog::Endpoint {
-                address: "10.0.0.1:50051".into(),
-                locality: "eu/a".into(),
-                weight: 7,
-            }],
-            versions: vec![pb::CapabilityVersion {
-                capability: "ledger".into(),
-                version: "1.2.0".into(),
-                services: vec!["payments.ledger.v1.Ledger".into()],
-                descriptor_set: b"bytes".as_slice().into(),
-                description: "books".into(),
-                owner: "team".into(),
-                contact: "team@payments.example".into(),
-                stage: catalog::Stage::Deprecated.into(),
-                deprecation_time: Some(prost_types::Timestamp { seconds: 1, nanos: 2 }),
-                sunset_time: Some(prost_types::Timestamp { seconds: 3, nanos: 4 }),
-                visibility: vec!["*".into(), "data.example".into()],
-                slo: Some(catalog::Slo {
-                    availability_percent: 99.9,
-                    latency_p99: Some(prost_types::Duration { seconds: 0, nanos: 5 }),
-                }),
-                labels: [("tier".to_owned(), "gold".to_owned())].into(),
-                parameter_schema: "{}".into(),
-                replacement: "platforms/payments.example/capabilities/ledger/versions/2.0.0".into(),
-                availability: catalog::Availability::NoNew.into(),
-                traffic_weight: 90,
-                depends_on: vec![need("^1.2")],
-                prerequisites: vec![need("")],
-                on_call: "pager".into(),
-                support_tier: "gold".into(),
-                cost_unit: "call".into(),
-                sticky_key: "session-id".into(),
-                obligations: vec!["gdpr".into()],
-                service_config: r#"{"methodConfig":[{"name":[{}],"timeout":"5s"}]}"#.into(),
-            }],
-            identity: "spiffe://payments.example/ledger".into(),
-            lease_duration: Some(prost_types::Duration { seconds: 20, nanos: 0 }),
-            validate_only: false,
-            permanent: true,
-        }
-    }
-
-    fn need(range: &str) -> catalog::Requirement {
-        let capability = "platforms/data.example/capabilities/kv".into();
-        catalog::Requirement { capability, range: range.into() }
-    }
-
-    #[test]
-    fn a_registration_reads_back() {
-        let registration = parse(declared()).unwrap();
-        assert_eq!(request(&registration), declared());
-    }
-
-    #[test]
-    fn every_field_that_cannot_be_read_is_named() {
-        let mut bad = declared();
-        bad.platform = "Payments.example.".into();
-        bad.producer = "l\u{435}dger".into();
-        bad.endpoints.push(catalog::Endpoint {
-            address: "unix:run/x".into(),
-            weight: 1001,
-            ..Default::default()
-        });
-        bad.lease_duration = Some(prost_types::Duration { seconds: -1, nanos: 0 });
-        bad.versions.push(pb::CapabilityVersion {
-            capability: "Ledger".into(),
-            version: "1.2".into(),
-            services: vec!["a.B".into(), "a..B".into()],
-            stage: 99,
-            deprecation_time: Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }),
-            sunset_time: Some(prost_types::Timestamp { seconds: 0, nanos: -1 }),
-            visibility: vec!["*".into(), "No".into()],
-            slo: Some(catalog::Slo {
-                availability_percent: 0.0,
-                latency_p99: Some(prost_types::Duration { seconds: 0, nanos: -1 }),
-            }),
-            ..Default::default()
-        });
-        let fields: Vec<_> = parse(bad).unwrap_err().into_iter().map(|v| v.field).collect();
-        assert_eq!(
-            fields,
-            [
-                "platform",
-                "producer",
-                "endpoints[1].address",
-                "endpoints[1].weight",
-                "versions[1].capability",
-                "versions[1].version",
-                "versions[1].services[1]",
-                "versions[1].stage",
-                "versions[1].deprecation_time",
-                "versions[1].sunset_time",
-                "versions[1].visibility[1]",
-                "versions[1].slo.latency_p99",
-                "lease_duration",
-            ]
-        );
-    }
-
-    #[test]
-    fn an_empty_request_names_what_is_missing() {
-        let fields: Vec<_> =
-            parse(pb::RegisterProducerRequest::default()).unwrap_err().into_iter().map(|v| v.field).collect();
-        assert_eq!(fields, ["platform", "producer"]);
-    }
-}
+mod tests;

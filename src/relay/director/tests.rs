@@ -3,7 +3,9 @@
 mod balance;
 mod explained;
 mod intent;
+mod places;
 mod same;
+mod sea;
 mod split;
 mod world;
 
