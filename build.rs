@@ -6,6 +6,10 @@ use std::{env, error::Error, fs};
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let own = tonic_prost_build::configure()
+        // Signed bytes must come out the same each time.
+        .btree_map(".portolan.federation.v1")
+        .btree_map(".portolan.registry.v1.CapabilityVersion")
+        .bytes(".portolan.federation.v1")
         .bytes(".portolan.registry.v1.CapabilityVersion.descriptor_set")
         .bytes(".grpc.reflection");
     compile("proto", "pb", own)?;

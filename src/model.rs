@@ -15,6 +15,7 @@ mod identity;
 mod name;
 mod nearest;
 mod network;
+mod payload;
 mod peering;
 mod producer;
 mod record;
@@ -45,6 +46,7 @@ pub use name::{
 };
 pub use nearest::nearest;
 pub use network::{Network, ParseNetworkError};
+pub use payload::{Authorities, Health, Payload, Report, Serving, Topic};
 pub use peering::{Export, HOP_LIMIT, Peering, Role, Withheld};
 pub use producer::{Endpoint, Producer, Source};
 pub use record::{
@@ -52,7 +54,7 @@ pub use record::{
     RecordName, Scope, Signed, Stamp,
 };
 pub use registration::{Lease, Offer, Registration};
-pub use rejection::{Refusal, Rejection};
+pub use rejection::{Rejection, RejectionKind};
 pub use resource::{
     CapabilitySpec, GrantSpec, OverrideSpec, PlatformSpec, ProducerSpec, Resource, Spec, VersionSpec,
 };

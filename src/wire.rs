@@ -3,6 +3,7 @@
 //! Owns: what a frame looks like. Never: what it means.
 
 pub mod catalog;
+pub mod federation;
 mod found;
 pub mod manifest;
 pub mod registry;

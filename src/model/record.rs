@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The largest signed body, in bytes: a descriptor set of the largest size that is taken fits with room to spare.
 pub const LARGEST_BODY: usize = 16 << 20;
 /// The longest name of a record, in bytes.
-pub const LONGEST_NAME: usize = 512;
+pub const LONGEST_NAME: usize = 768;
 /// The most labels in a [`Scope`].
 pub const MOST_LABELS: usize = 64;
 
@@ -169,13 +169,13 @@ impl From<Kind> for u32 {
 }
 
 impl RecordName {
-    /// Reads a name: visible ASCII without blanks, at most 512 bytes. Under `platforms/` a platform's name must follow,
+    /// Reads a name: visible ASCII without blanks, at most 768 bytes. Under `platforms/` a platform's name must follow,
     /// under its `capabilities/` a capability's id.
     pub fn parse(text: &str) -> Result<Self, ParseRecordNameError> {
         let wrong = |rule| ParseRecordNameError { text: text.chars().take(120).collect(), rule };
         let is_plain = text.bytes().all(|b| b.is_ascii_graphic());
         if text.is_empty() || text.len() > LONGEST_NAME || !is_plain {
-            return Err(wrong("1 to 512 bytes of visible ASCII without blanks"));
+            return Err(wrong("1 to 768 bytes of visible ASCII without blanks"));
         }
         if text.split('/').any(|step| matches!(step, "" | "." | "..")) {
             return Err(wrong("no step of it is empty, . or .."));
@@ -196,6 +196,11 @@ impl RecordName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Says which rule it breaks.
+    pub(super) fn wrong(&self, rule: &'static str) -> ParseRecordNameError {
+        ParseRecordNameError { text: self.0.chars().take(120).collect(), rule }
     }
 
     /// The platform that it belongs to, if it belongs to one.

@@ -4,7 +4,7 @@ use super::{BrokerId, Identity, Stamp, TrustDomain};
 
 /// Why a record was refused, in one word: what is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Refusal {
+pub enum RejectionKind {
     /// The body cannot be read.
     Malformed,
     /// It is larger than is taken.
@@ -143,64 +143,64 @@ pub enum Rejection {
 impl Rejection {
     /// The reason for programs: `UPPER_SNAKE_CASE`.
     pub fn reason(&self) -> &'static str {
-        self.refusal().reason()
+        self.kind().reason()
     }
 
     /// The same in one word.
-    pub fn refusal(&self) -> Refusal {
+    pub fn kind(&self) -> RejectionKind {
         match self {
-            Rejection::Malformed(_) => Refusal::Malformed,
-            Rejection::TooLarge { .. } => Refusal::TooLarge,
-            Rejection::UnknownSigner => Refusal::UnknownSigner,
-            Rejection::Untrusted(_) => Refusal::UntrustedSigner,
-            Rejection::ExpiredSigner => Refusal::ExpiredSigner,
-            Rejection::BadSignature => Refusal::BadSignature,
-            Rejection::ForeignSigner { .. } => Refusal::ForeignSigner,
-            Rejection::NotABroker(_) => Refusal::NotABroker,
-            Rejection::ForeignName { .. } => Refusal::ForeignName,
-            Rejection::ForeignPrefix { .. } => Refusal::ForeignPrefix,
-            Rejection::BadPayload(_) => Refusal::BadPayload,
-            Rejection::Equivocation(_) => Refusal::Equivocation,
-            Rejection::Superseded { .. } => Refusal::Superseded,
-            Rejection::Loop => Refusal::Loop,
-            Rejection::BadPath(_) => Refusal::BadPath,
-            Rejection::TooFar { .. } => Refusal::TooFar,
-            Rejection::Leak(_) => Refusal::Leak,
-            Rejection::NotImported => Refusal::NotImported,
-            Rejection::OverQuota { .. } => Refusal::OverQuota,
+            Rejection::Malformed(_) => RejectionKind::Malformed,
+            Rejection::TooLarge { .. } => RejectionKind::TooLarge,
+            Rejection::UnknownSigner => RejectionKind::UnknownSigner,
+            Rejection::Untrusted(_) => RejectionKind::UntrustedSigner,
+            Rejection::ExpiredSigner => RejectionKind::ExpiredSigner,
+            Rejection::BadSignature => RejectionKind::BadSignature,
+            Rejection::ForeignSigner { .. } => RejectionKind::ForeignSigner,
+            Rejection::NotABroker(_) => RejectionKind::NotABroker,
+            Rejection::ForeignName { .. } => RejectionKind::ForeignName,
+            Rejection::ForeignPrefix { .. } => RejectionKind::ForeignPrefix,
+            Rejection::BadPayload(_) => RejectionKind::BadPayload,
+            Rejection::Equivocation(_) => RejectionKind::Equivocation,
+            Rejection::Superseded { .. } => RejectionKind::Superseded,
+            Rejection::Loop => RejectionKind::Loop,
+            Rejection::BadPath(_) => RejectionKind::BadPath,
+            Rejection::TooFar { .. } => RejectionKind::TooFar,
+            Rejection::Leak(_) => RejectionKind::Leak,
+            Rejection::NotImported => RejectionKind::NotImported,
+            Rejection::OverQuota { .. } => RejectionKind::OverQuota,
         }
     }
 }
 
-impl Refusal {
+impl RejectionKind {
     /// The reason for programs: `UPPER_SNAKE_CASE`.
     pub fn reason(self) -> &'static str {
         match self {
-            Refusal::Malformed => "MALFORMED",
-            Refusal::TooLarge => "TOO_LARGE",
-            Refusal::UnknownSigner => "UNKNOWN_SIGNER",
-            Refusal::UntrustedSigner => "UNTRUSTED_SIGNER",
-            Refusal::ExpiredSigner => "EXPIRED_SIGNER",
-            Refusal::BadSignature => "BAD_SIGNATURE",
-            Refusal::ForeignSigner => "FOREIGN_SIGNER",
-            Refusal::NotABroker => "NOT_A_BROKER",
-            Refusal::ForeignName => "FOREIGN_NAME",
-            Refusal::ForeignPrefix => "FOREIGN_PREFIX",
-            Refusal::BadPayload => "BAD_PAYLOAD",
-            Refusal::Equivocation => "EQUIVOCATION",
-            Refusal::Superseded => "SUPERSEDED",
-            Refusal::Loop => "LOOP",
-            Refusal::BadPath => "BAD_PATH",
-            Refusal::TooFar => "TOO_FAR",
-            Refusal::Leak => "LEAK",
-            Refusal::NotImported => "NOT_IMPORTED",
-            Refusal::OverQuota => "OVER_QUOTA",
+            RejectionKind::Malformed => "MALFORMED",
+            RejectionKind::TooLarge => "TOO_LARGE",
+            RejectionKind::UnknownSigner => "UNKNOWN_SIGNER",
+            RejectionKind::UntrustedSigner => "UNTRUSTED_SIGNER",
+            RejectionKind::ExpiredSigner => "EXPIRED_SIGNER",
+            RejectionKind::BadSignature => "BAD_SIGNATURE",
+            RejectionKind::ForeignSigner => "FOREIGN_SIGNER",
+            RejectionKind::NotABroker => "NOT_A_BROKER",
+            RejectionKind::ForeignName => "FOREIGN_NAME",
+            RejectionKind::ForeignPrefix => "FOREIGN_PREFIX",
+            RejectionKind::BadPayload => "BAD_PAYLOAD",
+            RejectionKind::Equivocation => "EQUIVOCATION",
+            RejectionKind::Superseded => "SUPERSEDED",
+            RejectionKind::Loop => "LOOP",
+            RejectionKind::BadPath => "BAD_PATH",
+            RejectionKind::TooFar => "TOO_FAR",
+            RejectionKind::Leak => "LEAK",
+            RejectionKind::NotImported => "NOT_IMPORTED",
+            RejectionKind::OverQuota => "OVER_QUOTA",
         }
     }
 
     /// Whether it tells of somebody who lies, rather than of somebody who is late, new or not wanted.
     pub fn is_hostile(self) -> bool {
-        use Refusal::{
+        use RejectionKind::{
             BadPath, BadSignature, Equivocation, ForeignName, ForeignPrefix, ForeignSigner, Leak, NotABroker,
         };
         matches!(
@@ -217,7 +217,7 @@ impl Refusal {
     }
 }
 
-impl std::fmt::Display for Refusal {
+impl std::fmt::Display for RejectionKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.reason())
     }

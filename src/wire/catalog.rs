@@ -152,6 +152,17 @@ pub fn freshness(freshness: Freshness) -> pb::Freshness {
     }
 }
 
+/// A freshness from the wire; `None` if it is not said or not known.
+pub(super) fn parse_freshness(freshness: i32) -> Option<Freshness> {
+    match pb::Freshness::try_from(freshness).ok()? {
+        pb::Freshness::Unspecified => None,
+        pb::Freshness::Live => Some(Freshness::Live),
+        pb::Freshness::Stale => Some(Freshness::Stale),
+        pb::Freshness::Partitioned => Some(Freshness::Partitioned),
+        pb::Freshness::Expired => Some(Freshness::Expired),
+    }
+}
+
 /// Platforms that may see and call, on the wire; `*` is every platform.
 pub fn visibility(visibility: &Visibility) -> Vec<String> {
     let everyone = visibility.everyone.then(|| "*".to_owned());

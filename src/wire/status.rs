@@ -44,6 +44,16 @@ pub fn state(state: State) -> pb::State {
     }
 }
 
+/// A state from the wire; what is not known here, nobody knows.
+pub(super) fn parse_state(state: i32) -> State {
+    match pb::State::try_from(state) {
+        Ok(pb::State::Serving) => State::Serving,
+        Ok(pb::State::Degraded) => State::Degraded,
+        Ok(pb::State::NotServing) => State::NotServing,
+        Ok(pb::State::Unknown | pb::State::Unspecified) | Err(_) => State::Unknown,
+    }
+}
+
 /// A state in the words of `grpc.health.v1`: it knows no degrees, and what is degraded still serves.
 pub fn serving_status(state: State) -> ServingStatus {
     match state {
