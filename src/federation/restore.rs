@@ -203,6 +203,9 @@ fn allowed(draft: &Draft<'_>, rules: &Rules, stored: &Stored) -> Result<(), Stri
     if draft.state.declared.has_producer(name) && !is_discovered {
         return Err("a manifest declares a producer of this name".to_owned());
     }
+    if is_discovered && draft.state.declared.holds_back(name) && !rules.configured.contains(name) {
+        return Err("the manifest that lets it be discovered is not in force".to_owned());
+    }
     if rules.configured.contains(name) && !is_discovered {
         return Err("the configuration holds a producer of this name".to_owned());
     }

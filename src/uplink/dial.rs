@@ -118,7 +118,8 @@ impl Dialler {
                 Ok(()) => Ok(false),
                 Err(why) => Err(Error::Disallowed { address: address.clone(), why }),
             },
-            // What no platform could have declared was let in by an operator, who knows where it leads.
+            // A platform's own are judged at the start, too: what it could not declare now was let in by an operator, who
+            // knows where it leads.
             Source::Manifest | Source::Discovery => Ok(judged.is_err()),
         }
     }

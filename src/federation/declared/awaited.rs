@@ -41,6 +41,11 @@ impl Declared {
     pub(in crate::federation) fn has_producer(&self, name: &ProducerName) -> bool {
         self.get(&Key::Producer(name.clone())).is_some_and(|entry| entry.stands)
     }
+
+    /// Whether a producer of this name is declared, and something stands in its way.
+    pub(in crate::federation) fn holds_back(&self, name: &ProducerName) -> bool {
+        self.get(&Key::Producer(name.clone())).is_some_and(|entry| !entry.stands)
+    }
 }
 
 fn target(

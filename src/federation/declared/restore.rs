@@ -3,11 +3,11 @@
 use super::judge::{Made, Proposal, Ready};
 use super::record;
 use super::serve::said;
-use super::set::{Entry, Key};
+use super::set::{Entry, Key, Via};
 use crate::access;
 use crate::federation::draft::Draft;
 use crate::federation::restore::Sets;
-use crate::model::{Identity, PlatformName, ServiceName, Spec, Violation};
+use crate::model::{Endpoint, Identity, PlatformName, ProducerSpec, ServiceName, Spec, Violation};
 use crate::store::Record;
 use std::collections::{BTreeSet, HashSet};
 
@@ -116,6 +116,7 @@ impl Draft<'_> {
                 })))
             }
             (Spec::Producer(spec), _) => {
+                self.may_be_there(spec, &entry.via)?;
                 let platform = self.state.declared.platforms().get(&spec.name.platform);
                 let domain = platform.map(|platform| platform.trust_domain.clone());
                 let unknown = || vec![super::judge::unknown_platform(&spec.name.platform)];
@@ -126,5 +127,21 @@ impl Draft<'_> {
             }
             _ => Ok(Made::Plain),
         }
+    }
+
+    /// Whether the rules for endpoints of now allow where a platform says that its producer is; what an operator wrote is
+    /// taken as it is.
+    fn may_be_there(&self, spec: &ProducerSpec, via: &Via) -> Result<(), Vec<Violation>> {
+        match via {
+            Via::Call(who) if !self.rules.policy.caller(who.clone()).is_operator => {}
+            _ => return Ok(()),
+        }
+        let judge = |(nth, at): (usize, &Endpoint)| {
+            let why = self.rules.settings.endpoints.judge(&at.address).err()?;
+            let field = format!("spec.endpoints[{nth}].address");
+            Some(Violation::new(field, why.reason(), format!("{} {why}", at.address)))
+        };
+        let refused: Vec<_> = spec.endpoints.iter().enumerate().filter_map(judge).collect();
+        if refused.is_empty() { Ok(()) } else { Err(refused) }
     }
 }

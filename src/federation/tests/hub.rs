@@ -20,6 +20,7 @@ pub(super) struct Plan {
     pub(super) settings: Settings,
     pub(super) platforms: Vec<Platform>,
     pub(super) configured: Vec<Registration>,
+    pub(super) operators: Vec<Identity>,
 }
 
 /// A running registry.
@@ -42,7 +43,7 @@ impl Default for Plan {
     fn default() -> Self {
         let platforms =
             vec![platform("payments.example", &["payments"]), platform("data.example", &["data"])];
-        Self { settings: Settings::default(), platforms, configured: Vec::new() }
+        Self { settings: Settings::default(), platforms, configured: Vec::new(), operators: Vec::new() }
     }
 }
 
@@ -65,7 +66,7 @@ impl Hub {
         let (store, contents) = Store::open(folder.path(), epoch()).unwrap();
         let (writer, reader) = catalog::catalog();
         let (index, described) = descriptors::index(&Set::screen(&[], &Limits::default()).unwrap());
-        let (rules, policy) = access::policy(plan.platforms, []);
+        let (rules, policy) = access::policy(plan.platforms, plan.operators);
         let ground = Ground {
             policy: Arc::new(policy),
             rules,

@@ -77,6 +77,33 @@ async fn endpoints_of_platforms_are_judged_and_those_of_operators_are_theirs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_endpoint_of_yesterday_that_is_not_allowed_today_is_not_in_force_but_for_operators() {
+    let narrow = || Plan { operators: vec![identity("spiffe://data.example/operator")], ..plan() };
+    let mut wide = narrow();
+    wide.settings.endpoints.allow = vec![Network::parse("127.0.0.0/8").unwrap()];
+    let hub = Hub::start(wide);
+    hub.apply(payments()).await;
+    let local = |id: &str| {
+        let mut local = a_producer("payments.example", id, &["ledger/1.0.0"]);
+        let Spec::Producer(spec) = &mut local.spec else { panic!() };
+        spec.endpoints = vec![endpoint("127.0.0.1:1")];
+        local
+    };
+    assert_eq!(by(&hub, "spiffe://payments.example/ci", local("theirs")).await, []);
+    let outcome = hub.registrar.apply(operator(), vec![local("ours")], Options::default()).await.unwrap();
+    assert_eq!(actions(&outcome), [Action::Create]);
+    assert!(hub.producer("theirs").is_some() && hub.producer("ours").is_some());
+
+    let hub = hub.restart(narrow()).await;
+    assert!(hub.producer("theirs").is_none() && hub.producer("ours").is_some());
+    let snapshot = hub.catalog.snapshot();
+    let drifts: Vec<_> =
+        snapshot.drifts().iter().map(|drift| (drift.reason, drift.message.clone())).collect();
+    assert!(drifts.len() == 1 && drifts[0].0 == "FORBIDDEN_ADDRESS", "{drifts:?}");
+    assert!(drifts[0].1.contains("127.0.0.1:1 is loopback"), "{drifts:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn names_of_producers_are_taken_from_nobody() {
     let hub = Hub::start(plan());
     hub.register(declare("ledger-1", [offer("ledger", "1.0.0")])).await.unwrap();
