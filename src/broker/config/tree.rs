@@ -47,8 +47,9 @@ impl Value {
 /// Reads the text as far as it is TOML; what is not is in the faults.
 pub(super) fn parse(text: &str) -> (Node, Vec<Fault>) {
     let (table, errors) = DeTable::parse_recoverable(text);
+    let lines = Lines::of(text);
     let faults = errors.iter().map(|error| Fault {
-        place: place(text, error.span().map_or(0, |span| span.start)),
+        place: lines.place(error.span().map_or(0, |span| span.start)),
         field: String::new(),
         problem: format!("this is not TOML: {}", error.message().replace('\n', ", ")),
         fix: "see https://toml.io; text stands in quotes, a list in [ ], a section begins with [name]".into(),
@@ -57,7 +58,7 @@ pub(super) fn parse(text: &str) -> (Node, Vec<Fault>) {
     (
         Node {
             place: Place::File { line: 1, column: 1 },
-            value: Value::Table(entries(text, &table.into_inner())),
+            value: Value::Table(entries(&lines, &table.into_inner())),
         },
         faults,
     )
@@ -119,7 +120,7 @@ fn literal(name: &str, text: &str) -> Value {
     let Some(value) = table.get("value").filter(|_| table.len() == 1) else {
         return Value::Text(text.to_owned());
     };
-    let mut node = node(&source, value.span().start, value.get_ref());
+    let mut node = node(&Lines::of(&source), value.span().start, value.get_ref());
     relocate(&mut node, &Place::Environment(name.to_owned()));
     node.value
 }
@@ -133,15 +134,15 @@ fn relocate(node: &mut Node, to: &Place) {
     }
 }
 
-fn entries(text: &str, table: &DeTable<'_>) -> BTreeMap<String, Node> {
+fn entries(lines: &Lines<'_>, table: &DeTable<'_>) -> BTreeMap<String, Node> {
     let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
         let key: &toml::Spanned<std::borrow::Cow<'_, str>> = key;
-        (key.get_ref().to_string(), node(text, key.span().start, value.get_ref()))
+        (key.get_ref().to_string(), node(lines, key.span().start, value.get_ref()))
     };
     table.iter().map(entry).collect()
 }
 
-fn node(text: &str, start: usize, value: &DeValue<'_>) -> Node {
+fn node(lines: &Lines<'_>, start: usize, value: &DeValue<'_>) -> Node {
     let value = match value {
         DeValue::String(text) => Value::Text(text.to_string()),
         DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
@@ -155,17 +156,30 @@ fn node(text: &str, start: usize, value: &DeValue<'_>) -> Node {
         DeValue::Boolean(value) => Value::Boolean(*value),
         DeValue::Datetime(time) => Value::Time(time.to_string()),
         DeValue::Array(items) => {
-            Value::List(items.iter().map(|item| node(text, item.span().start, item.get_ref())).collect())
+            Value::List(items.iter().map(|item| node(lines, item.span().start, item.get_ref())).collect())
         }
-        DeValue::Table(table) => Value::Table(entries(text, table)),
+        DeValue::Table(table) => Value::Table(entries(lines, table)),
     };
-    Node { place: place(text, start), value }
+    Node { place: lines.place(start), value }
 }
 
-/// Line and column of a byte offset.
-fn place(text: &str, offset: usize) -> Place {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Place::File { line, column }
+/// A text, and where each of its lines begins: a file of a large federation has very many fields.
+struct Lines<'a> {
+    text: &'a str,
+    begins: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        let begins = [0].into_iter().chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, begins }
+    }
+
+    /// Line and column of a byte offset.
+    fn place(&self, offset: usize) -> Place {
+        let line = self.begins.partition_point(|begin| *begin <= offset);
+        let begin = self.begins[line - 1];
+        let column = self.text.get(begin..offset).unwrap_or_default().chars().count() + 1;
+        Place::File { line, column }
+    }
 }
