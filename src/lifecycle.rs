@@ -98,6 +98,7 @@ mod tests {
         let worker = shutdown.clone();
         let task = spawn("worker", async move {
             worker.requested().await;
+            // The clock is paused: nobody waits.
             tokio::time::sleep(Duration::from_secs(3)).await;
             drop(guard);
         });

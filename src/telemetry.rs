@@ -25,6 +25,8 @@ pub use meters::{Attempt, Known, Meters, Open, Outcome, Repeats};
 pub use process::Process;
 pub use trace::{Context, Fact, Role, Sampling, Span, Tracer, new_span};
 
+use crate::model::service_config::Status;
+
 /// What is told of calls; a part that is off costs nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Telemetry {
@@ -39,28 +41,5 @@ pub struct Telemetry {
 /// The name of a gRPC status, as metrics, spans and lines write it (gRPC core, "Status codes and their use"). What is
 /// none of the seventeen reads as UNKNOWN.
 pub fn status(code: u8) -> &'static str {
-    STATUSES.get(usize::from(code)).copied().unwrap_or("UNKNOWN")
+    Status::new(code).map_or("UNKNOWN", Status::name)
 }
-
-/// How many statuses there are.
-const STATUS_COUNT: usize = 17;
-
-const STATUSES: [&str; STATUS_COUNT] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];

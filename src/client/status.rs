@@ -1,5 +1,6 @@
 //! What a status that is not OK says to people.
 
+use crate::model::service_config;
 use crate::transport;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -25,25 +26,8 @@ pub fn one_line(status: &Status) -> String {
 
 /// `NOT_FOUND`, as the specification of gRPC writes it.
 pub fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
+    // Both are numbered as on the wire.
+    service_config::Status::new(code as u8).map_or("UNKNOWN", service_config::Status::name)
 }
 
 /// An error with all that stands behind it.

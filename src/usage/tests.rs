@@ -257,6 +257,7 @@ async fn the_store_follows_within_half_a_minute() {
     let (recorder, _reader, keeper) = open(vec![], Arc::new(|| hour(1)));
     let _keeping = keeper.start(store.clone());
     recorder.record(&version(1), &consumer(1), true);
+    // The clock is paused: nobody waits.
     tokio::time::sleep(std::time::Duration::from_secs(32)).await;
     // As a `kill -9` would leave it: nobody said goodbye.
     store.commit(vec![]).await.unwrap();

@@ -1,13 +1,13 @@
 //! What a caller sees when one producer of several is slow, hung or failing: traffic moves away, and comes back.
 
 use crate::fixture::{Consumer, Hub, Producer, World, answer_ok};
+use crate::resilience::stage::declared;
 use http::Response;
 use portolan::client::pb::portolan::routing::v1 as routing;
 use portolan::transport::Exchange;
 use portolan::wire::pb::portolan::status::v1::GetFederationStatusRequest;
 use portolan::wire::pb::portolan::status::v1::status_service_client::StatusServiceClient;
 use routing::routing_service_client::RoutingServiceClient;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -38,19 +38,7 @@ impl Stage {
         let [a, b, c] = &manners;
         let producers =
             [producer(&world, a, 0).await, producer(&world, b, 1).await, producer(&world, c, 2).await];
-        let endpoints: Vec<_> =
-            producers.iter().map(|p| format!("{{ address = \"{}\" }}", p.address)).collect();
-        let mut text = String::new();
-        writeln!(
-            text,
-            "[[producers]]\nplatform = {:?}\nid = \"ledger\"\nidentity = {:?}\nendpoints = [{}]\n\
-             [[producers.capabilities]]\nname = \"ledger\"\nversion = \"1.0.0\"\nservices = [\"pay.v1.Ledger\"]\n\
-             owner = \"team\"\ncontact = \"team@example\"\nstage = \"stable\"\nvisibility = [\"*\"]\n{facts}",
-            world.payments.name,
-            producers[0].identity,
-            endpoints.join(", ")
-        )
-        .unwrap();
+        let text = declared(&world, &producers.each_ref(), facts);
         let hub = world.broker().with(config).with(&text).start().await;
         let consumer = Consumer::connect(&world.data, "/app", &hub).await;
         Self { _world: world, _hub: hub, consumer, producers, manners }
@@ -80,6 +68,7 @@ impl Stage {
         let begun = Instant::now();
         while self.calls(20).await.1[producer] == 0 {
             assert!(begun.elapsed() < Duration::from_secs(20), "it never came back");
+            // An ejection lasts a real second at least.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -151,6 +140,7 @@ async fn a_producer_that_says_unavailable_is_ejected_explained_and_taken_back() 
             break ejected;
         }
         assert!(begun.elapsed() < Duration::from_secs(20), "never ejected after {failed} failures");
+        // The sweep compares by its own clock, which is real.
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     assert!(failed <= 8, "{failed} failures until it was ejected");

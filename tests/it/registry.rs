@@ -136,7 +136,11 @@ async fn serve(config: &Path, address: SocketAddr) -> Child {
     child
 }
 
-fn declaration(platform: &Organisation, id: &str, address: SocketAddr) -> registry::RegisterProducerRequest {
+pub fn declaration(
+    platform: &Organisation,
+    id: &str,
+    address: SocketAddr,
+) -> registry::RegisterProducerRequest {
     registry::RegisterProducerRequest {
         platform: platform.name.clone(),
         producer: id.into(),

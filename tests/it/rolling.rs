@@ -154,6 +154,7 @@ async fn attempt(consumer: &Consumer, pause: Duration) -> Went {
     let upload = async {
         // What the broker does not take, its answer explains.
         let _ = send.frame(frame(b"first"), false).await;
+        // A slow upload is what is tested: it is open while brokers come and go.
         tokio::time::sleep(pause).await;
         let _ = send.frame(frame(b"second"), true).await;
     };

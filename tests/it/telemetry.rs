@@ -81,6 +81,7 @@ async fn soon<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
             return found;
         }
         assert!(began.elapsed() < Duration::from_secs(15), "{what} did not come");
+        // It is sent and written by its own clock, which is real.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

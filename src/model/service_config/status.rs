@@ -8,7 +8,7 @@ pub struct Status(u8);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Statuses(u32);
 
-const NAMES: [&str; 17] = [
+const NAMES: [&str; Status::COUNT] = [
     "OK",
     "CANCELLED",
     "UNKNOWN",
@@ -29,6 +29,8 @@ const NAMES: [&str; 17] = [
 ];
 
 impl Status {
+    /// How many there are.
+    pub const COUNT: usize = 17;
     /// The call did what it was meant to.
     pub const OK: Status = Status(0);
     /// Somebody broke it off.

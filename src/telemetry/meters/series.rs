@@ -1,8 +1,8 @@
 //! What is counted of one method.
 
-use super::super::STATUS_COUNT;
 use super::super::histogram::{Durations, Sizes, Times};
 use super::{Attempt, Outcome, Repeats};
+use crate::model::service_config::Status;
 use std::time::Duration;
 
 /// The place of UNKNOWN, where whatever is no status is counted.
@@ -21,7 +21,7 @@ pub(super) struct Series {
 }
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct ByStatus([Option<Box<Ended>>; STATUS_COUNT]);
+pub(super) struct ByStatus([Option<Box<Ended>>; Status::COUNT]);
 
 /// What is counted of those that ended with one status.
 #[derive(Debug, Clone, Default)]
@@ -92,7 +92,7 @@ impl ByStatus {
     }
 
     fn take(&mut self, status: u8, duration: Duration, sent: u64, received: u64) {
-        let place = Some(usize::from(status)).filter(|place| *place < STATUS_COUNT).unwrap_or(UNKNOWN);
+        let place = Some(usize::from(status)).filter(|place| *place < Status::COUNT).unwrap_or(UNKNOWN);
         let ended = self.0[place].get_or_insert_default();
         ended.durations.take(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
         ended.sent.take(sent);

@@ -62,6 +62,7 @@ async fn a_silent_call_lives_for_an_hour_without_too_many_pings() {
     tokio::select! {
         cause = driver.run() => panic!("{cause:?}"),
         () = answering => panic!("the client left"),
+        // The clock is paused: nobody waits for an hour.
         () = tokio::time::sleep(Duration::from_secs(3600)) => {}
     }
     // gRPC servers allow two pings without data; any other must come five minutes after the one before.

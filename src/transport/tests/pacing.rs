@@ -91,6 +91,7 @@ async fn a_connection_whose_window_is_used_up_says_so() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(connection.is_stalled() && connection.has_room());
     filling.abort();
+    // As above.
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(!connection.is_stalled(), "whoever waits no longer holds nobody up");
 }

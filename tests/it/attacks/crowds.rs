@@ -125,6 +125,7 @@ async fn who_takes_every_stream_takes_none_of_anothers() {
     drop(open);
     let again = async {
         while greedy.unary(POST, &[], b"x").await.unwrap().status() != 0 {
+            // The resets are on their way through two sockets, and paced.
             sleep(Duration::from_millis(20)).await;
         }
     };

@@ -74,6 +74,7 @@ async fn a_black_hole_ends_calls_by_their_deadline_or_by_keepalive() {
         let spoil = async {
             // Both are at the producer.
             while stage.ran.times(&deadline) + stage.ran.times(&none) < 2 {
+                // Frames are on their way through the proxy and two sockets.
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             stage.wire.set(Fault::BlackHole).await;

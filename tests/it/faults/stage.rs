@@ -1,9 +1,9 @@
 use crate::attacks::stage::Neighbour;
 use crate::fixture::{Consumer, FaultProxy, Hub, Producer, Reply, World, echo, frame, read};
+use crate::resilience::stage::ledger;
 use http::Response;
 use portolan::transport::Exchange;
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -69,18 +69,7 @@ impl Stage {
         let good = Producer::start(&world.ml, &world.hub, "/good", echo).await;
         let wire = FaultProxy::to(producers[0].address).await;
         let addresses = [wire.address].into_iter().chain(producers[1..].iter().map(|p| p.address));
-        let endpoints: Vec<_> = addresses.map(|address| format!("{{ address = \"{address}\" }}")).collect();
-        let mut declared = String::new();
-        writeln!(
-            declared,
-            "[[producers]]\nplatform = {:?}\nid = \"ledger\"\nidentity = {:?}\nendpoints = [{}]\n\
-             [[producers.capabilities]]\nname = \"ledger\"\nversion = \"1.0.0\"\nservices = [\"pay.v1.Ledger\"]\n\
-             owner = \"team\"\ncontact = \"team@example\"\nstage = \"stable\"\nvisibility = [\"*\"]\n{facts}",
-            world.payments.name,
-            producers[0].identity,
-            endpoints.join(", ")
-        )
-        .unwrap();
+        let declared = ledger(&world, &producers[0].identity, &addresses.collect::<Vec<_>>(), facts);
         let hub =
             world.broker().producer(&world.ml, "good", &good, &["ml.v1.Good"]).with(&declared).with(config);
         let hub = hub.start().await;

@@ -3,7 +3,6 @@ use http::Response;
 use portolan::client::pb::portolan::catalog::v1 as catalog;
 use portolan::client::pb::portolan::registry::v1 as registry;
 use portolan::transport::Exchange;
-use std::fmt::Write;
 use std::net::SocketAddr;
 
 /// Producers of one version, and a consumer.
@@ -23,19 +22,21 @@ impl Stage {
 }
 
 pub fn declared(world: &World, producers: &[&Producer], facts: &str) -> String {
-    let mut text = String::new();
-    let endpoints: Vec<_> = producers.iter().map(|p| format!("{{ address = \"{}\" }}", p.address)).collect();
-    writeln!(
-        text,
+    let addresses: Vec<_> = producers.iter().map(|producer| producer.address).collect();
+    ledger(world, &producers[0].identity, &addresses, facts)
+}
+
+/// One version of `pay.v1.Ledger` at these addresses, as the configuration lists it.
+pub fn ledger(world: &World, identity: &str, addresses: &[SocketAddr], facts: &str) -> String {
+    let endpoints: Vec<_> = addresses.iter().map(|at| format!("{{ address = \"{at}\" }}")).collect();
+    format!(
         "[[producers]]\nplatform = {:?}\nid = \"ledger\"\nidentity = {:?}\nendpoints = [{}]\n\
          [[producers.capabilities]]\nname = \"ledger\"\nversion = \"1.0.0\"\nservices = [\"pay.v1.Ledger\"]\n\
          owner = \"team\"\ncontact = \"team@example\"\nstage = \"stable\"\nvisibility = [\"*\"]\n{facts}",
         world.payments.name,
-        producers[0].identity,
+        identity,
         endpoints.join(", ")
     )
-    .unwrap();
-    text
 }
 
 /// A stable version of `pay.v1.Ledger` for everyone, to be registered.

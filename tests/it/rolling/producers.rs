@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fixture::echo;
-use portolan::client::pb::portolan::catalog::v1 as catalog;
+use crate::registry::declaration;
 use portolan::client::pb::portolan::registry::v1 as registry;
 use portolan::identity;
 use portolan::transport::{self, Channel, server};
@@ -77,22 +77,7 @@ impl Rolling {
 
 async fn register(world: &World, hub: &Hub, id: &str, address: SocketAddr) {
     let own = Consumer::connect(&world.payments, "/ledger", hub).await;
-    let request = registry::RegisterProducerRequest {
-        platform: world.payments.name.clone(),
-        producer: id.into(),
-        endpoints: vec![catalog::Endpoint { address: address.to_string(), ..Default::default() }],
-        versions: vec![registry::CapabilityVersion {
-            capability: "ledger".into(),
-            version: "1.0.0".into(),
-            services: vec!["pay.v1.Ledger".into()],
-            owner: "team".into(),
-            contact: "team@payments.example".into(),
-            stage: catalog::Stage::Stable.into(),
-            visibility: vec!["*".into()],
-            ..Default::default()
-        }],
-        ..Default::default()
-    };
+    let request = declaration(&world.payments, id, address);
     Registry::new(own.channel()).register_producer(request).await.unwrap();
 }
 
