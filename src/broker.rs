@@ -28,7 +28,7 @@ use crate::federation::{self, Ground, Registrar};
 use crate::identity::{self, Credentials, Trust};
 use crate::lifecycle::{self, Shutdown};
 use crate::model::TrustDomain;
-use crate::relay::Relay;
+use crate::relay::{self, Relay};
 use crate::status::{Board, Prober};
 use crate::store::Store;
 use crate::telemetry::{Process, Telemetry};
@@ -224,6 +224,7 @@ fn edge(
         peers: known.peers.clone(),
         usage,
         broker: config.id.clone(),
+        via: relay::via(&config.id),
         locality: settings::locality(config),
         message_bytes: settings::message_bytes(config),
         replay: settings::replay(config),

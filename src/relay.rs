@@ -33,8 +33,8 @@ pub use answer::{BadAnswer, is_grpc};
 pub use carry::Answer;
 pub use course::Course;
 pub use error::{Error, Failure};
-pub use forward::{Call, Ended, Relay, Wish};
-pub use header::Loop;
+pub use forward::{Call, Relay, Wish};
+pub use header::{Loop, via};
 pub use intent::{BadIntent, EXPLAIN, Intent, MAX_STALENESS, PLATFORM, VERSION};
 pub use meter::Oversize;
 #[cfg(test)]

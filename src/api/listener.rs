@@ -183,16 +183,14 @@ impl Listener {
         let mut working = Some(Arc::new(working));
         loop {
             tokio::select! {
-                next = connection.accept() => match next {
-                    Some(Ok(exchange)) => {
-                        let working = working.clone().unwrap_or_else(|| Arc::new(self.shutdown.guard()));
-                        dispatch::begin(exchange, guest, &working);
-                        while let Some(exchange) = connection.arrived() {
-                            dispatch::begin(exchange, guest, &working);
-                        }
+                over = connection.serve(|exchange| {
+                    let working = working.clone().unwrap_or_else(|| Arc::new(self.shutdown.guard()));
+                    dispatch::begin(exchange, guest, &working);
+                }) => {
+                    if let Some(error) = over {
+                        tracing::debug!(peer = %address, caller = %peer.identity, %error, "connection ended");
                     }
-                    Some(Err(error)) => return tracing::debug!(peer = %address, caller = %peer.identity, %error, "connection ended"),
-                    None => return,
+                    return;
                 },
                 () = &mut requested, if !is_leaving => {
                     is_leaving = true;

@@ -3,7 +3,7 @@
 use super::dispatch::Guest;
 use super::fault::Fault;
 use crate::lifecycle::Guard;
-use crate::relay::{self, Answer, Call, Ended, Failure, Wish};
+use crate::relay::{self, Answer, Call, Failure, Wish};
 use crate::transport::send_body;
 use http::{HeaderMap, Response};
 use std::sync::Arc;
@@ -12,18 +12,17 @@ use tonic::body::Body;
 
 /// Carries a call to its owner; whatever goes wrong on the way becomes a status where the answer stands.
 /// Whoever drains waits for `working`.
-pub(super) async fn carry(guest: Arc<Guest>, call: Call, working: Arc<Guard>) {
+pub(super) async fn carry(guest: Arc<Guest>, mut call: Box<Call>, working: Arc<Guard>) {
     let (relay, pool) = (&guest.dispatch.relay, &guest.pool);
     let stop = async {
         guest.cut.cancelled().await;
         "its connection has to end"
     };
-    let Ended { wish, mut course, failure } = relay.forward(pool, call, stop).await;
     let mut reason = None;
-    if let Some(failure) = failure {
-        (course.status, reason) = Box::pin(tell(&wish, failure)).await;
+    if let Some(failure) = relay.forward(pool, &mut call, stop).await {
+        (call.course.status, reason) = Box::pin(tell(&call.wish, *failure)).await;
     }
-    relay.tell(&wish, &course, reason);
+    relay.tell(&call.wish, &call.course, reason);
     drop(working);
 }
 

@@ -1,6 +1,8 @@
 //! Judges what a producer answers, before anything of it is passed on (gRPC over HTTP/2, "Responses").
 
-use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, response};
+use http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE, response};
+
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// An answer that no gRPC client should have to see.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +35,7 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
 
 /// Judges the head of an answer; `is_end` says that nothing follows (Trailers-Only): then it holds the status's number.
 pub(super) fn judge_head(head: &response::Parts, is_end: bool) -> Result<Option<u8>, BadAnswer> {
-    let has_status = head.headers.contains_key("grpc-status");
+    let has_status = head.headers.contains_key(&STATUS);
     if head.status != StatusCode::OK && !has_status {
         return Err(BadAnswer::HttpStatus(head.status.as_u16()));
     }
@@ -53,7 +55,7 @@ pub(super) fn judge_head(head: &response::Parts, is_end: bool) -> Result<Option<
 
 /// Judges what ends an answer. The number of its status.
 pub(super) fn judge_trailers(trailers: &HeaderMap) -> Result<u8, BadAnswer> {
-    let mut statuses = trailers.get_all("grpc-status").iter();
+    let mut statuses = trailers.get_all(&STATUS).iter();
     let status = statuses.next().ok_or(BadAnswer::NoStatus)?;
     if statuses.next().is_some() {
         return Err(BadAnswer::TwoStatuses);

@@ -1,6 +1,6 @@
 //! The attempts of one call: one producer after the other, until one answers or no other may be tried.
 
-use super::carry::{self, Answer, Answered, Downward, Upward, beside, lock};
+use super::carry::{self, Answer, Answered, Downward, Upward, beside};
 use super::course::Course;
 use super::director::Route;
 use super::fallen::{Fallen, verdict};
@@ -16,14 +16,12 @@ use crate::model::Version;
 use crate::model::service_config::{
     CallPolicy, HedgingPolicy, Idempotent, MethodConfig, RetryPolicy, Status,
 };
-use crate::transport::Recv;
 use crate::uplink::{Pool, Turn, Verdict};
 use crate::usage;
 use futures::FutureExt;
-use futures::future::{Fuse, pending};
-use http::{Request, request};
-use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex};
+use http::request;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -37,102 +35,88 @@ pub(super) struct Attempts<'a> {
     /// How its version wants it to be called.
     pub(super) method: Option<&'a MethodConfig>,
     pub(super) deadline: Option<Instant>,
+    /// The request's head, until it is sent for the first time.
+    pub(super) head: &'a mut Option<request::Parts>,
+    /// Whether the head is all of the request.
+    pub(super) is_bare: bool,
     /// Where it is counted, however it ends.
     pub(super) counted: usage::Call<'a>,
     pub(super) answer: &'a mut Answer,
     pub(super) course: &'a mut Course,
     pub(super) story: Option<&'a mut Story>,
     /// Its turn at the endpoint where it is now.
-    pub(super) turn: &'a mut Option<Turn>,
+    pub(super) turn: Option<Turn>,
+    /// When the attempt began.
+    pub(super) now: Instant,
     /// The target whose turn it is.
     pub(super) next: usize,
     /// The only version that it may go to now; none while it surely ran nowhere.
     pub(super) within: Option<&'a Arc<Version>>,
 }
 
-/// What passes in each direction.
-pub(super) struct Meters {
-    pub(super) up: Meter,
-    pub(super) down: Meter,
+/// What is remembered of a call from its second attempt on.
+struct Again {
+    retries: Retries,
+    fell: Fallen,
 }
 
 impl<'a> Attempts<'a> {
     /// Carries the request to whoever answers it. The number of the answer's status.
-    pub(super) async fn run(mut self, request: Request<Recv>, meters: &mut Meters) -> Result<u8, Error> {
-        let (relay, permit) = (self.relay, &self.route.permit);
-        budget::called(permit.version(), relay.retries);
-        let (mut head, from) = request.into_parts();
-        header::edit_request(&mut head.headers, permit, &relay.broker, self.left()?)?;
-        let end = from.is_end();
-        let replay = Mutex::new(Replay::of(&head, end, relay.replay));
-        let mut upward = Upward::new(from, &mut meters.up);
-        let hedging = self.hedging();
-        if hedging.is_some() {
-            Box::pin(self.collect(&mut upward, &replay)).await?;
-        }
-        let status = match hedging {
-            Some(policy) if lock(&replay).is_whole() => {
-                drop(upward);
-                // On the heap: its size must not be that of every call.
-                Box::pin(self.hedged(policy, head, &replay, &mut meters.down)).await?
+    pub(super) async fn run(&mut self, upward: &mut Upward<'_>, down: &mut Meter) -> Result<u8, Error> {
+        let Some(policy) = self.hedging() else { return self.one_by_one(upward, down).await };
+        // On the heap: its size must not be that of every call.
+        Box::pin(async {
+            self.collect(upward).await?;
+            match upward.replay.is_whole() {
+                true => self.hedged(policy, &mut upward.replay, down).await,
+                false => self.one_by_one(upward, down).await,
             }
-            _ => self.one_by_one((head, end), upward, &replay, &mut meters.down).await?,
-        };
-        self.counted.end(status == 0);
-        Ok(status)
+        })
+        .await
     }
 
     async fn hedged(
         &mut self,
         policy: &HedgingPolicy,
-        head: request::Parts,
-        replay: &Mutex<Replay>,
+        replay: &mut Replay,
         down: &mut Meter,
     ) -> Result<u8, Error> {
-        let Raced { response, mut moving, at } = self.race(policy, head, replay).await?;
-        lock(replay).release();
+        let Raced { response, mut moving, at } = self.race(policy, replay).await?;
+        replay.release();
         let permit = self.goes_to(at);
-        self.pass(response, permit, down, Pin::new(&mut moving)).await
+        self.pass(response, permit, down, |cx| moving.poll_unpin(cx)).await
     }
 
-    async fn one_by_one(
-        &mut self,
-        (head, end): (request::Parts, bool),
-        mut upward: Upward<'_>,
-        replay: &Mutex<Replay>,
-        down: &mut Meter,
-    ) -> Result<u8, Error> {
-        let (mut first, mut fallen, mut retries) = (Some(head), None, None);
+    async fn one_by_one(&mut self, upward: &mut Upward<'_>, down: &mut Meter) -> Result<u8, Error> {
+        let mut again: Option<Box<Again>> = None;
         loop {
-            let made = retries.as_ref().map_or(1, Retries::made);
-            let (lent, target) = match (self.lend(made > 1).await, fallen.take()) {
-                (Ok(lent), _) => lent,
+            let made = again.as_ref().map_or(1, |again| again.retries.made());
+            let (lent, at) = match self.lend(made > 1).await {
+                Ok(lent) => lent,
                 // What the attempt before came to tells more than that there is no other.
-                (Err(Error::NoConnection { .. }), Some(fell)) => {
-                    return Box::pin(self.fail(fell, down)).await;
-                }
-                (Err(error), _) => return Err(error),
+                Err(error) => match again.filter(|_| matches!(error, Error::NoConnection { .. })) {
+                    Some(again) => return Box::pin(self.fail(again.fell, down)).await,
+                    None => return Err(error),
+                },
             };
-            let mut head = match first.take() {
+            let mut head = match self.head.take() {
                 Some(head) => head,
-                None => self.head_again(replay, made - 1)?,
+                None => self.head_again(&upward.replay, made - 1)?,
             };
-            let sent = self.course.sends(&mut head.headers);
+            let sent = self.course.sends(&mut head.headers, self.now);
             self.takes(lent.turn);
-            let permit = self.goes_to(target);
-            let head = addressed(head, self.route.targets[target].endpoint());
-            let fell = match lent.connection.send(head, end) {
+            let permit = self.goes_to(at);
+            let head = addressed(head, self.route.targets[at].endpoint());
+            let fell = match lent.connection.send_once(head, self.is_bare) {
                 Err(error) => Fallen::Lost(error),
-                Ok((response, up)) => {
-                    let mut moving = pin!(upward.send(up, replay).fuse());
-                    let headed = {
-                        let head = pin!(carry::head(response, self.answer));
-                        beside(head, moving.as_mut()).await
-                    };
-                    match headed.map(Fallen::of) {
+                Ok((mut response, up)) => {
+                    upward.begin(up);
+                    let answer = &mut *self.answer;
+                    let head = |cx: &mut Context<'_>| carry::poll_head(&mut response, answer, cx);
+                    match beside(head, |cx| upward.poll_send(cx)).await.map(Fallen::of) {
                         Ok(Ok(response)) => {
-                            lock(replay).release();
-                            return self.pass(response, permit, down, moving).await;
+                            upward.replay.release();
+                            return self.pass(response, permit, down, |cx| upward.poll_send(cx)).await;
                         }
                         Ok(Err(fell)) => fell,
                         Err(Error::Producer(error)) => Fallen::Lost(error),
@@ -140,16 +124,17 @@ impl<'a> Attempts<'a> {
                     }
                 }
             };
-            let retries = retries.get_or_insert_with(Retries::new);
-            let Some(pause) = self.next(&fell, self.version_at(target), retries, replay) else {
+            upward.stop();
+            let mut retries = again.take().map_or_else(Retries::new, |again| again.retries);
+            let Some(pause) = self.next(&fell, self.version_at(at), &mut retries, &upward.replay) else {
                 return Box::pin(self.fail(fell, down)).await;
             };
             self.end(fell.verdict());
             if let Some(story) = &mut self.story {
-                story.fell(&self.route.targets[target], fell.word());
+                story.fell(&self.route.targets[at], fell.word());
             }
             self.course.tries.end(sent, fell.told());
-            fallen = Some(fell);
+            again = Some(Box::new(Again { retries, fell }));
             self.rest(pause).await?;
         }
     }
@@ -160,7 +145,7 @@ impl<'a> Attempts<'a> {
         fell: &Fallen,
         version: &'a Arc<Version>,
         retries: &mut Retries,
-        replay: &Mutex<Replay>,
+        replay: &Replay,
     ) -> Option<Duration> {
         let (fall, rates) = (fell.fall(), self.relay.retries);
         let policy = self.retrying(version);
@@ -169,7 +154,7 @@ impl<'a> Attempts<'a> {
         {
             budget::ended(version, rates, false);
         }
-        if !lock(replay).is_kept() {
+        if !replay.is_kept() {
             return None;
         }
         match retries.next(fall, policy, fastrand::f64(), || budget::take(version, rates)) {
@@ -191,15 +176,21 @@ impl<'a> Attempts<'a> {
         response: Answered,
         permit: &Permit,
         meter: &mut Meter,
-        moving: Pin<&mut Fuse<impl Future<Output = Result<(), Error>>>>,
+        moving: impl FnMut(&mut Context<'_>) -> Poll<Result<(), Error>>,
     ) -> Result<u8, Error> {
-        if let Some(turn) = self.turn {
-            turn.answered();
+        let now = Instant::now();
+        if let Some(turn) = &mut self.turn {
+            turn.answered_at(now);
         }
-        self.course.head = Some(self.course.began.elapsed());
+        self.course.head = Some(now.saturating_duration_since(self.course.began));
         let Self { answer, story, course, .. } = self;
-        let way = Downward { permit, meter, answer, story: story.as_deref_mut(), load: &mut course.load };
-        let passed = beside(pin!(way.pass(response)), moving).await;
+        let mut way = Downward::new(meter, answer, story.as_deref_mut(), &mut course.load);
+        let passed = match way.open(response, permit) {
+            Ok(Some(status)) => Ok(status),
+            Ok(None) => beside(|cx| way.poll_pass(cx), moving).await,
+            Err(error) => Err(error),
+        };
+        drop(way);
         if let (Some(turn), Some(load)) = (&self.turn, &self.course.load) {
             turn.load(load);
         }
@@ -226,7 +217,7 @@ impl<'a> Attempts<'a> {
             }
             Fallen::Told(response, _) => {
                 let permit = self.goes_to(self.course.target.unwrap_or_default());
-                self.pass(*response, permit, meter, pin!(pending().fuse())).await
+                self.pass(*response, permit, meter, |_| Poll::Pending).await
             }
         }
     }
@@ -234,7 +225,7 @@ impl<'a> Attempts<'a> {
     /// Its turn at an endpoint begins.
     fn takes(&mut self, mut turn: Turn) {
         turn.until(self.deadline);
-        *self.turn = Some(turn);
+        self.turn = Some(turn);
     }
 
     /// Ends its turn at the endpoint; without a verdict it is judged neither way.
@@ -252,21 +243,16 @@ impl<'a> Attempts<'a> {
         permit
     }
 
-    /// What the producer is told of the time until the deadline. A timer fires up to a millisecond late: enough for a
-    /// producer to begin what nobody waits for.
-    pub(super) fn left(&self) -> Result<Option<Duration>, Error> {
-        let Some(deadline) = self.deadline else { return Ok(None) };
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Error::DeadlineExceeded);
-        }
-        Ok(Some(left - self.relay.hop.min(left / 10)))
+    /// The call is over, well or not.
+    pub(super) fn over(self, is_ok: bool) {
+        // Its turn, if it still has one, judges by itself whether the deadline tells of the endpoint.
+        self.counted.end(is_ok);
     }
 
     /// The head for one more attempt.
-    pub(super) fn head_again(&self, replay: &Mutex<Replay>, previous: u32) -> Result<request::Parts, Error> {
-        let left = self.left()?;
-        let mut head = lock(replay).head().ok_or(Error::Stopped("it could not be sent again"))?;
+    pub(super) fn head_again(&self, replay: &Replay, previous: u32) -> Result<request::Parts, Error> {
+        let left = left(self.deadline, self.relay.hop)?;
+        let mut head = replay.head().ok_or(Error::Stopped("it could not be sent again"))?;
         header::edit_again(&mut head.headers, left, previous);
         Ok(head)
     }
@@ -297,4 +283,15 @@ impl<'a> Attempts<'a> {
         let config = self.route.permit.version().facts.service_config.as_ref();
         config.is_some_and(|config| config.throttling().is_some())
     }
+}
+
+/// What a producer is told of the time until the deadline. A timer fires up to a millisecond late: enough for it to begin
+/// what nobody waits for.
+pub(super) fn left(deadline: Option<Instant>, hop: Duration) -> Result<Option<Duration>, Error> {
+    let Some(deadline) = deadline else { return Ok(None) };
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(Error::DeadlineExceeded);
+    }
+    Ok(Some(left - hop.min(left / 10)))
 }

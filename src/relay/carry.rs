@@ -1,4 +1,6 @@
 //! Moves one call: frames both ways as each side takes them, a head and trailers back.
+//!
+//! Polled by hand: a call's future is as large as all that it may ever hold at once, and what is large is slow.
 
 use super::meter::Meter;
 use super::replay::Replay;
@@ -9,9 +11,10 @@ use crate::transport::client::Response;
 use crate::transport::{self, Recv, Respond, Send};
 use crate::uplink::{Load, orca};
 use bytes::Bytes;
-use futures::future::Fuse;
+use http::{HeaderMap, response};
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
 /// How far the answer to the consumer has come. Whoever fails a call ends it from there.
 #[derive(Debug)]
@@ -26,36 +29,56 @@ pub enum Answer {
 
 /// The request on its way: read once from the consumer, sent to one producer after the other until one answers.
 pub(super) struct Upward<'a> {
-    from: Recv,
+    from: &'a mut Recv,
     meter: &'a mut Meter,
     /// Whether the head was all of it.
     is_bare: bool,
+    /// What was sent so far, kept for the next producer.
+    pub(super) replay: Replay,
+    /// The producer that gets it now.
+    to: Option<Send>,
+    /// The frame that is being sent, and whether it is the last.
+    hand: Option<(Bytes, bool)>,
+    /// Which of the kept frames is next, while what another got before is sent again.
+    again: Option<usize>,
     /// Whether a producer got something of it already.
-    is_again: bool,
+    is_begun: bool,
     /// Bytes that were read and are not handed on yet: the consumer may send as many more when they are.
     owed: usize,
     /// A frame that was read and did not fit into the copy, and whether it is the last.
-    hand: Option<(Bytes, bool)>,
+    beyond: Option<(Bytes, bool)>,
 }
 
-/// What an answer passes on its way to the consumer.
+/// An answer on its way to the consumer.
 pub(super) struct Downward<'a> {
-    pub(super) permit: &'a Permit,
     pub(super) meter: &'a mut Meter,
     pub(super) answer: &'a mut Answer,
     pub(super) story: Option<&'a mut Story>,
     /// Where what the producer says of its load goes.
     pub(super) load: &'a mut Option<Load>,
+    pub(super) from: Option<Recv>,
+    /// The frame that is being sent.
+    hand: Bytes,
+    /// Its bytes, until they are handed on.
+    owed: usize,
 }
 
+/// A producer's answer; without a body if its head ended it (Trailers-Only).
+pub(super) type Answered = http::Response<Option<Recv>>;
+
 impl Answer {
+    /// Ready when the consumer has reset the stream or is gone.
+    pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<transport::Error> {
+        match self {
+            Answer::Unsent(respond) => respond.poll_closed(cx),
+            Answer::Open(send) => send.poll_closed(cx),
+            Answer::Over => Poll::Pending,
+        }
+    }
+
     /// Waits until the consumer has reset the stream or is gone.
     pub(super) async fn closed(&mut self) -> transport::Error {
-        match self {
-            Answer::Unsent(respond) => respond.closed().await,
-            Answer::Open(send) => send.closed().await,
-            Answer::Over => std::future::pending().await,
-        }
+        poll_fn(|cx| self.poll_closed(cx)).await
     }
 
     fn open(&mut self, head: http::Response<()>, end: bool) -> Result<(), transport::Error> {
@@ -69,123 +92,162 @@ impl Answer {
     }
 }
 
-/// A producer's answer; without a body if its head ended it (Trailers-Only).
-pub(super) type Answered = http::Response<Option<Recv>>;
-
 /// Runs `main` to its end, and moves the request beside it. A request that breaks ends both.
-pub(super) async fn beside<T>(
-    mut main: Pin<&mut impl Future<Output = Result<T, Error>>>,
-    upward: Pin<&mut Fuse<impl Future<Output = Result<(), Error>>>>,
-) -> Result<T, Error> {
-    tokio::select! {
-        biased;
-        done = &mut main => done,
-        sent = upward => match sent {
-            // It is the consumer who is over its share: no answer may hide it.
-            Err(Error::Producer(error @ transport::Error::OverShare { .. })) => Err(Error::Producer(error)),
+pub(super) fn beside<T>(
+    mut main: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Error>>,
+    mut upward: impl FnMut(&mut Context<'_>) -> Poll<Result<(), Error>>,
+) -> impl Future<Output = Result<T, Error>> {
+    poll_fn(move |cx| {
+        if let Poll::Ready(done) = main(cx) {
+            return Poll::Ready(done);
+        }
+        match upward(cx) {
             // A producer that no longer listens may have answered already: its answer tells how the call went.
-            Ok(()) | Err(Error::Producer(_)) => main.await,
-            Err(error) => Err(error),
-        },
-    }
+            Poll::Ready(Ok(()) | Err(Error::Producer(_))) => main(cx),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
+    })
 }
 
-/// Waits for the head of a producer's answer, as long as the consumer does.
-pub(super) async fn head(response: Response, answer: &mut Answer) -> Result<http::Response<Recv>, Error> {
-    tokio::select! {
-        biased;
-        response = response => response.map_err(Error::Producer),
-        gone = answer.closed() => Err(Error::Consumer(gone)),
+/// Ready with the head of a producer's answer, or when the consumer no longer waits for it.
+pub(super) fn poll_head(
+    response: &mut Response,
+    answer: &mut Answer,
+    cx: &mut Context<'_>,
+) -> Poll<Result<http::Response<Recv>, Error>> {
+    if let Poll::Ready(head) = Pin::new(response).poll(cx) {
+        return Poll::Ready(head.map_err(Error::Producer));
     }
+    answer.poll_closed(cx).map(|gone| Err(Error::Consumer(gone)))
 }
 
 impl<'a> Upward<'a> {
-    pub(super) fn new(from: Recv, meter: &'a mut Meter) -> Self {
-        let is_bare = from.is_end();
-        Self { from, meter, is_bare, is_again: false, owed: 0, hand: None }
+    pub(super) fn new(from: &'a mut Recv, meter: &'a mut Meter, replay: Replay) -> Self {
+        Self {
+            is_bare: from.is_end(),
+            from,
+            meter,
+            replay,
+            to: None,
+            hand: None,
+            again: None,
+            is_begun: false,
+            owed: 0,
+            beyond: None,
+        }
     }
 
-    /// Sends the whole request to one producer: what others got before, then what still comes.
-    pub(super) async fn send(&mut self, mut to: Send, replay: &Mutex<Replay>) -> Result<(), Error> {
-        if self.is_bare {
-            return Ok(());
+    /// From now on this producer gets it: what others got before, then what still comes.
+    pub(super) fn begin(&mut self, to: Send) {
+        self.to = Some(to).filter(|_| !self.is_bare);
+        // Whatever was in hand is in the copy too.
+        self.hand = None;
+        self.again = std::mem::replace(&mut self.is_begun, true).then_some(0);
+    }
+
+    /// Nobody gets it any more, until it begins again.
+    pub(super) fn stop(&mut self) {
+        self.to = None;
+    }
+
+    /// Ready once, when all of it was sent or no more of it can be; pending for ever while nobody gets it.
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Some(mut to) = self.to.take() else { return Poll::Pending };
+        let sent = self.poll_all(&mut to, cx);
+        if sent.is_pending() {
+            self.to = Some(to);
         }
-        if std::mem::replace(&mut self.is_again, true) && self.send_again(&mut to, replay).await? {
-            return Ok(());
-        }
-        if let Some((data, end)) = self.hand.take() {
-            lock(replay).release();
-            to.frame(data, end).await.map_err(Error::Producer)?;
-            if end {
-                return Ok(());
-            }
-        }
-        while let Some(data) = self.from.frame().await {
-            let data = data.map_err(Error::Consumer)?;
-            self.meter.feed(&data)?;
-            let end = self.from.is_end();
-            self.owed = data.len();
-            lock(replay).push(&data, end);
-            to.frame(data, end).await.map_err(Error::at_producer)?;
-            self.settle();
-            if end {
-                return Ok(());
-            }
-        }
-        match self.from.trailers().await.map_err(Error::Consumer)? {
-            Some(mut trailers) => {
-                // gRPC knows none in a request: who sends them gets one attempt.
-                lock(replay).release();
-                header::edit_request_trailers(&mut trailers);
-                to.trailers(trailers).map_err(Error::Producer)
-            }
-            None => {
-                lock(replay).push(&Bytes::new(), true);
-                to.frame(Bytes::new(), true).await.map_err(Error::Producer)
-            }
-        }
+        sent
     }
 
     /// Reads all that fits into the copy, and sends nothing.
-    pub(super) async fn collect(&mut self, replay: &Mutex<Replay>) -> Result<(), Error> {
+    pub(super) fn poll_collect(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.is_begun = true;
         if self.is_bare {
-            return Ok(());
+            return Poll::Ready(Ok(()));
         }
-        self.is_again = true;
-        while let Some(data) = self.from.frame().await {
+        while let Some(data) = ready!(self.from.poll_frame(cx)) {
             let data = data.map_err(Error::Consumer)?;
             self.meter.feed(&data)?;
             let end = self.from.is_end();
             self.owed += data.len();
-            if !lock(replay).fits(data.len()) {
-                self.hand = Some((data, end));
-                return Ok(());
+            if !self.replay.fits(data.len()) {
+                self.beyond = Some((data, end));
+                return Poll::Ready(Ok(()));
             }
-            lock(replay).push(&data, end);
+            self.replay.push(&data, end);
             if end {
                 self.settle();
-                return Ok(());
+                return Poll::Ready(Ok(()));
             }
         }
         // gRPC knows no trailers in a request.
-        self.from.trailers().await.map_err(Error::Consumer)?;
-        lock(replay).push(&Bytes::new(), true);
+        ready!(self.from.poll_trailers(cx)).map_err(Error::Consumer)?;
+        self.replay.push(&Bytes::new(), true);
         self.settle();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_all(&mut self, to: &mut Send, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            if let Some((data, end)) = &mut self.hand {
+                let end = *end;
+                ready!(to.poll_frame(data, end, cx)).map_err(Error::at_producer)?;
+                self.hand = None;
+                if self.again.is_none() || end {
+                    self.settle();
+                }
+                if end {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            if let Some(place) = self.again {
+                self.hand = self.kept(place);
+            } else {
+                match ready!(self.from.poll_frame(cx)) {
+                    Some(data) => self.take(data.map_err(Error::Consumer)?)?,
+                    None => return self.poll_end(to, cx),
+                }
+            }
+        }
+    }
+
+    /// What others got before, then what did not fit into the copy.
+    fn kept(&mut self, place: usize) -> Option<(Bytes, bool)> {
+        let frame = self.replay.frame(place);
+        if frame.is_some() {
+            self.again = Some(place + 1);
+            return frame;
+        }
+        self.again = None;
+        self.settle();
+        let beyond = self.beyond.take();
+        if beyond.is_some() {
+            self.replay.release();
+        }
+        beyond
+    }
+
+    fn take(&mut self, data: Bytes) -> Result<(), Error> {
+        self.meter.feed(&data)?;
+        let end = self.from.is_end();
+        self.owed += data.len();
+        self.replay.push(&data, end);
+        self.hand = Some((data, end));
         Ok(())
     }
 
-    /// Sends what was read before. True if it was all.
-    async fn send_again(&mut self, to: &mut Send, replay: &Mutex<Replay>) -> Result<bool, Error> {
-        for place in 0.. {
-            let Some((data, end)) = lock(replay).frame(place) else { break };
-            to.frame(data, end).await.map_err(Error::at_producer)?;
-            if end {
-                self.settle();
-                return Ok(true);
-            }
-        }
-        self.settle();
-        Ok(false)
+    fn poll_end(&mut self, to: &mut Send, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let trailers = ready!(self.from.poll_trailers(cx)).map_err(Error::Consumer)?;
+        let Some(mut trailers) = trailers else {
+            self.replay.push(&Bytes::new(), true);
+            return to.poll_frame(&mut Bytes::new(), true, cx).map_err(Error::at_producer);
+        };
+        // gRPC knows none in a request: who sends them gets one attempt.
+        self.replay.release();
+        header::edit_request_trailers(&mut trailers);
+        Poll::Ready(to.trailers(trailers).map_err(Error::at_producer))
     }
 
     fn settle(&mut self) {
@@ -193,61 +255,73 @@ impl<'a> Upward<'a> {
     }
 }
 
-impl Downward<'_> {
-    /// Passes a whole answer on. The number of its status, at its end.
-    pub(super) async fn pass(self, response: Answered) -> Result<u8, Error> {
-        let Self { permit, meter, answer, mut story, load } = self;
-        let (mut head, from) = response.into_parts();
+impl<'a> Downward<'a> {
+    /// An answer of which nothing was passed on.
+    pub(super) fn new(
+        meter: &'a mut Meter,
+        answer: &'a mut Answer,
+        story: Option<&'a mut Story>,
+        load: &'a mut Option<Load>,
+    ) -> Self {
+        Self { meter, answer, story, load, from: None, hand: Bytes::new(), owed: 0 }
+    }
+
+    /// Passes the head on. The number of its status, if it was all of the answer.
+    pub(super) fn open(&mut self, response: Answered, permit: &Permit) -> Result<Option<u8>, Error> {
+        let (mut head, from): (response::Parts, _) = response.into_parts();
         let end = from.is_none();
+        self.from = from;
         let status = answer::judge_head(&head, end)?;
         if end {
-            *load = orca::read(&head.headers);
+            *self.load = orca::read(&head.headers);
         }
         header::edit_response(&mut head.headers, permit);
-        if let Some(story) = &mut story {
+        if let Some(story) = &mut self.story {
             story.answered();
             if end {
                 story.tell(&mut head.headers);
             }
         }
-        answer.open(http::Response::from_parts(head, ()), end).map_err(Error::Consumer)?;
-        if let Some(status) = status {
-            return Ok(status);
-        }
-        let (Answer::Open(to), Some(mut from)) = (&mut *answer, from) else {
-            return Err(BadAnswer::NoStatus.into());
+        self.answer.open(http::Response::from_parts(head, ()), end).map_err(Error::Consumer)?;
+        Ok(status)
+    }
+
+    /// Passes all else on. Ready once, with the number of its status.
+    pub(super) fn poll_pass(&mut self, cx: &mut Context<'_>) -> Poll<Result<u8, Error>> {
+        let passed = self.poll_frames(cx);
+        let Poll::Ready(trailers) = passed else {
+            return self.answer.poll_closed(cx).map(|gone| Err(Error::Consumer(gone)));
         };
-        move_frames(&mut from, to, meter).await?;
-        let mut trailers = from.trailers().await.map_err(Error::Producer)?.ok_or(BadAnswer::NoStatus)?;
+        let mut trailers = trailers?;
         let status = answer::judge_trailers(&trailers)?;
-        *load = orca::read(&trailers);
+        *self.load = orca::read(&trailers);
         header::edit_trailers(&mut trailers);
-        if let Some(story) = story {
+        if let Some(story) = &self.story {
             story.tell(&mut trailers);
         }
-        let sent = to.trailers(trailers).map_err(Error::Consumer);
-        *answer = Answer::Over;
-        sent.map(|()| status)
+        if let Answer::Open(to) = self.answer {
+            to.trailers(trailers).map_err(Error::Consumer)?;
+            *self.answer = Answer::Over;
+        }
+        Poll::Ready(Ok(status))
     }
-}
 
-async fn move_frames(from: &mut Recv, to: &mut Send, meter: &mut Meter) -> Result<(), Error> {
-    loop {
-        let data = tokio::select! {
-            biased;
-            data = from.frame() => data,
-            gone = to.closed() => return Err(Error::Consumer(gone)),
+    /// Ready with the trailers.
+    fn poll_frames(&mut self, cx: &mut Context<'_>) -> Poll<Result<HeaderMap, Error>> {
+        let (Answer::Open(to), Some(from)) = (&mut *self.answer, &mut self.from) else {
+            return Poll::Ready(Err(BadAnswer::NoStatus.into()));
         };
-        let Some(data) = data else { return Ok(()) };
-        let data = data.map_err(Error::Producer)?;
-        meter.feed(&data)?;
-        let length = data.len();
-        to.frame(data, false).await.map_err(Error::at_consumer)?;
-        from.release(length);
+        loop {
+            if self.owed > 0 {
+                ready!(to.poll_frame(&mut self.hand, false, cx)).map_err(Error::at_consumer)?;
+                from.release(std::mem::take(&mut self.owed));
+            }
+            let Some(data) = ready!(from.poll_frame(cx)) else { break };
+            self.hand = data.map_err(Error::Producer)?;
+            self.meter.feed(&self.hand)?;
+            self.owed = self.hand.len();
+        }
+        let trailers = ready!(from.poll_trailers(cx)).map_err(Error::Producer)?;
+        Poll::Ready(trailers.ok_or_else(|| BadAnswer::NoStatus.into()))
     }
-}
-
-/// Never held across an await; a panic elsewhere leaves a copy that is at worst not used.
-pub(super) fn lock(replay: &Mutex<Replay>) -> MutexGuard<'_, Replay> {
-    replay.lock().unwrap_or_else(PoisonError::into_inner)
 }

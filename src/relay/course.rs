@@ -1,5 +1,6 @@
 //! What happened to one call: plain data, filled as it goes, read once at its end by whoever counts, logs and traces.
 
+use super::Error;
 use super::director::{Route, Target};
 use super::tries::Tries;
 use super::watch::Watch;
@@ -85,13 +86,23 @@ impl Course {
     }
 
     /// One more attempt is sent to the target, with these headers. Its place among the tries.
-    pub(super) fn sends(&mut self, headers: &mut HeaderMap) -> usize {
+    pub(super) fn sends(&mut self, headers: &mut HeaderMap, now: Instant) -> usize {
         self.attempts += 1;
         if !self.watch.is_on() {
             return 0;
         }
         let span = self.watch.sends(headers);
-        self.tries.begin(self.target.unwrap_or(0), span)
+        self.tries.begin(self.target.unwrap_or(0), span, now)
+    }
+
+    /// It is over; with the number of the status that was passed on, if one was.
+    pub(super) fn end(&mut self, outcome: &Result<u8, Error>) {
+        self.ended_by = match outcome {
+            Ok(_) | Err(Error::Producer(_) | Error::BadAnswer(_)) => Side::Producer,
+            Err(Error::Consumer(_)) => Side::Consumer,
+            Err(_) => Side::Broker,
+        };
+        self.status = outcome.as_ref().ok().copied();
     }
 
     /// The place that it went to last.

@@ -1,11 +1,11 @@
 //! `grpc-timeout`, read and written as gRPC over HTTP/2 says ("Timeout").
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// The header's name.
-pub const GRPC_TIMEOUT: &str = "grpc-timeout";
+pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// A `grpc-timeout` that the specification does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +14,7 @@ pub struct BadTimeout;
 
 /// Reads the timeout of a request; `None` without one.
 pub fn parse(headers: &HeaderMap) -> Result<Option<Duration>, BadTimeout> {
-    let mut values = headers.get_all(GRPC_TIMEOUT).iter();
+    let mut values = headers.get_all(&GRPC_TIMEOUT).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => parse_value(value.as_bytes()).map(Some),
@@ -72,7 +72,7 @@ mod tests {
         let twice: HeaderMap = [("grpc-timeout", "1S"), ("grpc-timeout", "2S")]
             .map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap()))
             .into_iter()
-            .fold(HeaderMap::new(), |mut map, (k, v): (http::HeaderName, HeaderValue)| {
+            .fold(HeaderMap::new(), |mut map, (k, v): (HeaderName, HeaderValue)| {
                 map.append(k, v);
                 map
             });

@@ -27,7 +27,7 @@ use super::Intent;
 use crate::access::{Caller, Permit, Policy};
 use crate::catalog::{Claim, Claims, Snapshot};
 use crate::model::{Endpoint, Producer};
-use crate::uplink::Balance;
+use crate::uplink::{Balance, Meter};
 use http::HeaderMap;
 use jiff::Timestamp;
 use pick::Pick;
@@ -87,6 +87,8 @@ pub struct Target {
     pub endpoint: usize,
     /// Which of the route's versions: 0 is the chosen one.
     version: usize,
+    /// What the worker that chose it counts there.
+    meter: Option<Arc<Meter>>,
 }
 
 impl Route {
@@ -97,6 +99,11 @@ impl Route {
 }
 
 impl Target {
+    /// What the worker that chose it counts there.
+    pub(super) fn meter(&self) -> Option<&Arc<Meter>> {
+        self.meter.as_ref()
+    }
+
     /// The endpoint to dial.
     pub fn endpoint(&self) -> &Endpoint {
         &self.producer.endpoints[self.endpoint]

@@ -1,25 +1,25 @@
 //! One call from its arrival to its end: what is wanted, where it goes, and what came of it.
 
-use super::attempt::{Attempts, Meters};
-use super::carry::Answer;
-use super::course::{Course, Side};
+use super::attempt::{Attempts, left};
+use super::carry::{Answer, Upward};
+use super::course::Course;
 use super::director::Route;
 use super::meter::Meter;
 use super::ready;
-use super::replay;
+use super::replay::{self, Replay};
 use super::route::Question;
 use super::story::Story;
 use super::watch::Watch;
-use super::{Error, Failure, Intent, budget, deadline};
+use super::{Error, Failure, Intent, budget, deadline, header};
 use crate::access::{Caller, Policy};
 use crate::catalog;
-use crate::model::BrokerId;
 use crate::model::service_config::MethodConfig;
+use crate::model::{BrokerId, Version};
 use crate::telemetry::Telemetry;
 use crate::transport::{Exchange, Recv};
-use crate::uplink::{self, Peers, Pool, Turn};
+use crate::uplink::{self, Peers, Pool};
 use crate::usage::Recorder;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderValue, request};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -41,6 +41,8 @@ pub struct Relay {
     pub usage: Recorder,
     /// Our own id, for the loop guard.
     pub broker: BrokerId,
+    /// The same as it is written into [`portolan-via`](super::via).
+    pub via: HeaderValue,
     /// Where we stand: `region/zone`.
     pub locality: Arc<str>,
     /// The longest message, in bytes, in either direction.
@@ -55,13 +57,19 @@ pub struct Relay {
     pub telemetry: Telemetry,
 }
 
-/// One call, as it arrived.
+/// One call, from its arrival to its end. It has one place on the heap, and all that happens to it happens there.
 #[derive(Debug)]
 pub struct Call {
     /// What is wanted.
     pub wish: Wish,
-    /// The request and the way to answer it.
-    pub exchange: Exchange,
+    /// What has happened.
+    pub course: Course,
+    /// The request's head, until it is sent for the first time.
+    head: Option<request::Parts>,
+    /// The rest of the request.
+    from: Recv,
+    /// The way to answer it.
+    pub(super) answer: Answer,
 }
 
 /// Who wants what until when.
@@ -81,147 +89,132 @@ pub struct Wish {
     pub deadline: Option<Instant>,
 }
 
-/// A call that is over.
-#[derive(Debug)]
-pub struct Ended {
-    /// What was wanted.
-    pub wish: Wish,
-    /// What happened.
-    pub course: Course,
-    /// What the consumer is still to be told; nothing if the answer was passed on whole.
-    pub failure: Option<Failure>,
-}
-
-impl Relay {
-    /// Carries a call to its owner and the answer back, unless `stop` says before why it must not go on.
-    pub async fn forward(&self, pool: &Pool, call: Call, stop: impl Future<Output = &'static str>) -> Ended {
-        let Call { wish, exchange } = call;
-        let course = Course::begin();
-        let mut story = Story::begin(&wish.intent, &self.broker);
-        let question = Question {
-            caller: &wish.caller,
-            service: &wish.service,
-            intent: &wish.intent,
-            metadata: Some(exchange.request.headers()),
-        };
-        let route = self.route(pool, question, story.as_deref_mut());
-        let method = route.as_ref().ok().and_then(|route| method(route, &wish));
-        let limit = |said: Option<u32>| Meter::new(self.message_bytes.min(said.unwrap_or(u32::MAX)));
-        let mut journey = Journey {
-            course,
-            answer: Answer::Unsent(exchange.respond),
-            story,
-            turn: None,
-            meters: Meters {
-                up: limit(method.and_then(|method| method.max_request_bytes)),
-                down: limit(method.and_then(|method| method.max_response_bytes)),
-            },
-        };
-        let version = route.as_ref().ok().map(|route| route.permit.version());
-        journey.course.watch = Watch::begin(&self.telemetry, &wish, version, exchange.request.headers());
-        let mut later = None;
-        let outcome = match &route {
-            Ok(route) => journey.go(self, pool, (route, &mut later), (&wish, exchange.request), stop).await,
-            Err(refusal) => Err(refusal.clone().into()),
-        };
-        journey.course.route = later.map(|later| *later).or(route.ok());
-        journey.end(wish, outcome)
+impl Call {
+    /// A call that begins now.
+    pub fn begin(wish: Wish, exchange: Exchange) -> Box<Self> {
+        let (head, from) = exchange.request.into_parts();
+        let answer = Answer::Unsent(exchange.respond);
+        Box::new(Self { wish, course: Course::begin(), head: Some(head), from, answer })
     }
 }
 
-/// What outlives every attempt of a call, and the call itself.
-struct Journey {
-    course: Course,
-    answer: Answer,
-    story: Option<Box<Story>>,
-    turn: Option<Turn>,
-    meters: Meters,
-}
-
-impl Journey {
-    /// Everything of a call that has to end with its deadline, or when it is stopped. It goes `later` elsewhere if it
-    /// waits for a producer and another comes.
-    async fn go(
-        &mut self,
-        relay: &Relay,
+impl Relay {
+    /// Carries a call to its owner and the answer back, unless `stop` says before why it must not go on. What the
+    /// consumer is still to be told; nothing if the answer was passed on whole.
+    pub async fn forward(
+        &self,
         pool: &Pool,
-        (mut route, later): (&Route, &mut Option<Box<Route>>),
-        (wish, request): (&Wish, Request<Recv>),
+        call: &mut Call,
+        stop: impl Future<Output = &'static str>,
+    ) -> Option<Box<Failure>> {
+        let mut story = Story::begin(&call.wish.intent, &self.broker);
+        let routed = self.route(pool, call.question(), story.as_deref_mut());
+        let version = routed.as_ref().ok().map(|route| route.permit.version());
+        call.course.watch = Watch::begin(&self.telemetry, &call.wish, version, call.metadata());
+        let outcome = match routed {
+            Ok(mut route) => {
+                let outcome = self.go(pool, &mut route, call, story.as_deref_mut(), stop).await;
+                call.course.route = Some(route);
+                outcome
+            }
+            Err(refusal) => Err(refusal.into()),
+        };
+        call.course.end(&outcome);
+        let error = outcome.err()?;
+        let mut told = HeaderMap::new();
+        if let Some(story) = story {
+            story.tell(&mut told);
+        }
+        Some(Box::new(Failure { error, answer: std::mem::replace(&mut call.answer, Answer::Over), told }))
+    }
+
+    /// Everything of a call that has to end with its deadline, or when it is stopped. Its route is another if it waits for
+    /// a producer and one comes elsewhere.
+    async fn go(
+        &self,
+        pool: &Pool,
+        route: &mut Route,
+        call: &mut Call,
+        story: Option<&mut Story>,
         stop: impl Future<Output = &'static str>,
     ) -> Result<u8, Error> {
-        let Self { course, answer, story, turn, meters } = self;
-        let mut method = method(route, wish);
-        let deadline = method.map_or(wish.deadline, |method| within(method, wish.deadline, course.began));
         let mut stop = pin!(stop);
-        if method.is_some_and(|method| method.wait_for_ready) {
-            let Wish { caller, service, intent, .. } = wish;
-            let question = Question { caller, service, intent, metadata: Some(request.headers()) };
+        let first = method(route.permit.version(), &call.wish);
+        let deadline =
+            first.map_or(call.wish.deadline, |method| within(method, call.wish.deadline, call.course.began));
+        if first.is_some_and(|method| method.wait_for_ready) {
             // On the heap: its size must not be that of every call.
-            let ready = Box::pin(ready::wait((relay, pool), question, route, answer, course.began));
-            *later = tokio::select! {
+            let ready = Box::pin(ready::wait((self, pool), call, route));
+            let later = tokio::select! {
                 biased;
                 found = ready => found?,
                 () = deadline::passed(deadline) => return Err(Error::DeadlineExceeded),
                 why = stop.as_mut() => return Err(Error::Stopped(why)),
             };
-            route = later.as_deref().unwrap_or(route);
-            method = self::method(route, wish);
+            if let Some(later) = later {
+                *route = *later;
+            }
         }
+        let Call { wish, course, head, from, answer } = call;
+        let route = &*route;
         let permit = &route.permit;
-        let attempts = Attempts {
-            relay,
+        let counted = self.usage.begin(&permit.version().name, &permit.caller().identity);
+        budget::called(permit.version(), self.retries);
+        let method = method(permit.version(), wish);
+        let is_bare = from.is_end();
+        let Some(parts) = head else { return Err(Error::Stopped("it was sent before")) };
+        let by = (&self.broker, &self.via);
+        header::edit_request(&mut parts.headers, permit, by, left(deadline, self.hop)?)?;
+        let replay = Replay::of(parts, is_bare, self.replay);
+        let limit = |said: Option<u32>| Meter::new(self.message_bytes.min(said.unwrap_or(u32::MAX)));
+        let mut up = limit(method.and_then(|method| method.max_request_bytes));
+        let mut down = limit(method.and_then(|method| method.max_response_bytes));
+        let mut upward = Upward::new(from, &mut up, replay);
+        let mut attempts = Attempts {
+            relay: self,
             pool,
             route,
             path: (&wish.service, &wish.method),
             method,
             deadline,
-            counted: relay.usage.begin(&permit.version().name, &permit.caller().identity),
+            head,
+            is_bare,
+            counted,
             answer,
-            course,
-            story: story.as_deref_mut(),
-            turn,
+            now: course.began,
+            course: &mut *course,
+            story,
+            turn: None,
             next: 0,
             within: None,
         };
-        tokio::select! {
+        let outcome = tokio::select! {
             biased;
-            outcome = attempts.run(request, meters) => outcome,
+            outcome = attempts.run(&mut upward, &mut down) => outcome,
             () = deadline::passed(deadline) => Err(Error::DeadlineExceeded),
-            why = stop => Err(Error::Stopped(why)),
-        }
-    }
-
-    fn end(self, wish: Wish, outcome: Result<u8, Error>) -> Ended {
-        let Self { mut course, answer, story, turn, meters } = self;
-        // It judges by itself whether the deadline tells of the endpoint.
-        drop(turn);
-        (course.request, course.response) = (meters.up.tally(), meters.down.tally());
-        course.ended_by = match &outcome {
-            Ok(_) | Err(Error::Producer(_) | Error::BadAnswer(_)) => Side::Producer,
-            Err(Error::Consumer(_)) => Side::Consumer,
-            Err(_) => Side::Broker,
+            why = stop.as_mut() => Err(Error::Stopped(why)),
         };
-        let failure = match outcome {
-            Ok(status) => {
-                course.status = Some(status);
-                None
-            }
-            Err(error) => {
-                let mut told = HeaderMap::new();
-                if let Some(story) = story {
-                    story.tell(&mut told);
-                }
-                Some(Failure { error, answer, told })
-            }
-        };
-        Ended { wish, course, failure }
+        drop(upward);
+        attempts.over(matches!(outcome, Ok(0)));
+        (course.request, course.response) = (up.tally(), down.tally());
+        outcome
     }
 }
 
-/// How the version that a call goes to wants its method to be called.
-fn method<'a>(route: &'a Route, wish: &Wish) -> Option<&'a MethodConfig> {
-    let config = route.permit.version().facts.service_config.as_ref()?;
-    config.method(&wish.service, &wish.method)
+impl Call {
+    pub(super) fn question(&self) -> Question<'_> {
+        let Wish { caller, service, intent, .. } = &self.wish;
+        Question { caller, service, intent, metadata: self.metadata(), now: self.course.began }
+    }
+
+    fn metadata(&self) -> Option<&HeaderMap> {
+        self.head.as_ref().map(|head| &head.headers)
+    }
+}
+
+/// How a version wants a method to be called.
+fn method<'a>(version: &'a Version, wish: &Wish) -> Option<&'a MethodConfig> {
+    version.facts.service_config.as_ref()?.method(&wish.service, &wish.method)
 }
 
 /// The deadline of a call as its method has it: never later than its timeout, and never none if it says one.

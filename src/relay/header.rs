@@ -16,6 +16,9 @@ const PREVIOUS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts
 /// W3C Trace Context.
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
+/// What belongs to a trace that others know (W3C Trace Context §3.3).
+pub(super) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
 /// A call passes at most so many brokers.
 const MOST_HOPS: usize = 8;
 
@@ -48,14 +51,19 @@ pub enum Loop {
     TooManyHops(String),
 }
 
+/// What we write into `portolan-via` of a call that came through no other broker.
+pub fn via(broker: &BrokerId) -> HeaderValue {
+    HeaderValue::from_str(broker.as_str()).unwrap_or_else(|_| unreadable())
+}
+
 /// Edits the headers of a request on its way to a producer; `left` is the time until its deadline.
 pub(super) fn edit_request(
     headers: &mut HeaderMap,
     permit: &Permit,
-    broker: &BrokerId,
+    (broker, alone): (&BrokerId, &HeaderValue),
     left: Option<Duration>,
 ) -> Result<(), Loop> {
-    let via = next_via(headers, broker)?;
+    let via = next_via(headers, broker)?.unwrap_or_else(|| alone.clone());
     strip(headers);
     headers.insert(VIA, via);
     if let Ok(caller) = HeaderValue::from_maybe_shared(permit.caller().written().clone()) {
@@ -68,7 +76,7 @@ pub(super) fn edit_request(
     if !headers.get(&TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes())) {
         headers.insert(TRACEPARENT, new_traceparent());
         // It belongs to the trace that was not one (W3C Trace Context §3.3).
-        headers.remove("tracestate");
+        headers.remove(TRACESTATE);
     }
     Ok(())
 }
@@ -115,9 +123,10 @@ pub(super) fn edit_trailers(trailers: &mut HeaderMap) {
     remove(trailers, is_ours);
 }
 
-fn next_via(headers: &HeaderMap, broker: &BrokerId) -> Result<HeaderValue, Loop> {
-    if !headers.contains_key(VIA) {
-        return Ok(HeaderValue::from_str(broker.as_str()).unwrap_or_else(|_| unreadable()));
+/// `None` if it came through none.
+fn next_via(headers: &HeaderMap, broker: &BrokerId) -> Result<Option<HeaderValue>, Loop> {
+    if !headers.contains_key(&VIA) {
+        return Ok(None);
     }
     let seen: Vec<_> = headers.get_all(VIA).iter().filter_map(|value| value.to_str().ok()).collect();
     let seen = seen.join(", ");
@@ -129,7 +138,7 @@ fn next_via(headers: &HeaderMap, broker: &BrokerId) -> Result<HeaderValue, Loop>
         return Err(Loop::TooManyHops(cut(&seen)));
     }
     let next = if seen.is_empty() { broker.to_string() } else { format!("{seen}, {broker}") };
-    Ok(HeaderValue::try_from(next).unwrap_or_else(|_| unreadable()))
+    Ok(Some(HeaderValue::try_from(next).unwrap_or_else(|_| unreadable())))
 }
 
 fn unreadable() -> HeaderValue {
@@ -190,7 +199,10 @@ fn new_traceparent() -> HeaderValue {
 fn write_hex(bytes: &[u8], into: &mut [u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (byte, pair) in bytes.iter().zip(into.chunks_exact_mut(2)) {
-        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        // One by one: as a slice it becomes a call.
+        if let [high, low] = pair {
+            (*high, *low) = (DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]);
+        }
     }
 }
 
@@ -219,7 +231,11 @@ mod tests {
     #[test]
     fn a_call_that_comes_back_is_refused_at_the_second_sight() {
         let broker = BrokerId::parse("hub-1").unwrap();
-        assert_eq!(next_via(&headers(&[("portolan-via", "other")]), &broker).unwrap(), "other, hub-1");
+        assert_eq!(next_via(&headers(&[]), &broker), Ok(None));
+        assert_eq!(
+            next_via(&headers(&[("portolan-via", "other")]), &broker).unwrap().unwrap(),
+            "other, hub-1"
+        );
         assert!(matches!(
             next_via(&headers(&[("portolan-via", "other, hub-1")]), &broker),
             Err(Loop::Seen(_))

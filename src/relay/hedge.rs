@@ -2,7 +2,7 @@
 //! A6, "Hedging Policy"). Only for calls that are here whole and may run more than once.
 
 use super::attempt::Attempts;
-use super::carry::{self, Answered, Upward, lock};
+use super::carry::{self, Answered, Upward};
 use super::director::{Route, Target};
 use super::fallen::Fallen;
 use super::lend::addressed;
@@ -18,8 +18,10 @@ use futures::future::{BoxFuture, Fuse};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use http::request;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::task::Context;
 use tokio::time::{Instant, sleep};
 
 /// A request that is on its way beside its answer.
@@ -52,26 +54,18 @@ type Frames = Arc<[(Bytes, bool)]>;
 
 impl<'a> Attempts<'a> {
     /// Reads the request whole, if it fits into its copy.
-    pub(super) async fn collect(
-        &mut self,
-        upward: &mut Upward<'_>,
-        replay: &Mutex<Replay>,
-    ) -> Result<(), Error> {
+    pub(super) async fn collect(&mut self, upward: &mut Upward<'_>) -> Result<(), Error> {
         tokio::select! {
             biased;
-            read = upward.collect(replay) => read,
+            read = poll_fn(|cx| upward.poll_collect(cx)) => read,
             gone = self.answer.closed() => Err(Error::Consumer(gone)),
         }
     }
 
     /// Sends the request to one target, and after each delay to one more, until one answers.
-    pub(super) async fn race(
-        &mut self,
-        policy: &HedgingPolicy,
-        head: request::Parts,
-        replay: &Mutex<Replay>,
-    ) -> Result<Raced, Error> {
-        let frames: Frames = lock(replay).frames().into();
+    pub(super) async fn race(&mut self, policy: &HedgingPolicy, replay: &Replay) -> Result<Raced, Error> {
+        let frames: Frames = replay.frames().into();
+        let head = self.head.take().ok_or(Error::Stopped("it was sent before"))?;
         let mut racing = FuturesUnordered::new();
         let mut timer = pin!(sleep(policy.hedging_delay));
         let (mut may_more, mut is_due, mut failed) = (true, false, None);
@@ -151,7 +145,7 @@ impl<'a> Attempts<'a> {
         self.next = at + 1;
         self.course.target = Some(at);
         let is_hedge = self.course.attempts > 0;
-        let sent = self.course.sends(&mut head.headers);
+        let sent = self.course.sends(&mut head.headers, Instant::now());
         self.course.hedges += u32::from(is_hedge);
         under_way.push(sent);
         let tenant = &permit.caller().identity.trust_domain;
@@ -167,7 +161,7 @@ impl<'a> Attempts<'a> {
 
     fn won(&mut self, at: usize, turn: Option<Turn>, response: Answered, moving: Moving) -> Raced {
         self.course.target = Some(at);
-        *self.turn = turn;
+        self.turn = turn;
         if let (Some(story), Some(target)) = (&mut self.story, self.route.targets.get(at)) {
             story.connected(self.route, target);
         }
@@ -255,13 +249,14 @@ async fn one(
     // Left unanswered until then it is judged like any other attempt.
     turn.until(deadline);
     let fallen = |error| Failed::Fallen(Fallen::Lost(error));
-    let outcome = match connection.send(addressed(head, target.endpoint()), frames.is_empty()) {
+    let outcome = match connection.send_once(addressed(head, target.endpoint()), frames.is_empty()) {
         Err(error) => Err(fallen(error)),
         Ok((response, up)) => {
             let moving: BoxFuture<'static, _> = Box::pin(send(up, frames));
             let mut moving = moving.fuse();
-            let head = async { response.await.map_err(Error::Producer) };
-            match carry::beside(pin!(head), Pin::new(&mut moving)).await {
+            let mut response = response;
+            let head = |cx: &mut Context<'_>| Pin::new(&mut response).poll(cx).map_err(Error::Producer);
+            match carry::beside(head, |cx| moving.poll_unpin(cx)).await {
                 Ok(response) => {
                     Fallen::of(response).map(|response| (response, moving)).map_err(Failed::Fallen)
                 }

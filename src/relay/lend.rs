@@ -8,7 +8,9 @@ use crate::uplink::{self, Busy, Lent};
 use http::uri::{Authority, Parts, Scheme};
 use http::{Request, Uri, request};
 use jiff::Timestamp;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -22,6 +24,37 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 impl<'a> Attempts<'a> {
     /// A connection for the next attempt, and which target it leads to. `is_retry` says that the one before may have reached a producer.
     pub(super) async fn lend(&mut self, is_retry: bool) -> Result<(Lent, usize), Error> {
+        // First: a call that is gone already must not reach the producer, where many early resets end a connection.
+        poll_fn(|cx| match self.answer.poll_closed(cx) {
+            Poll::Ready(gone) => Poll::Ready(Err(Error::Consumer(gone))),
+            Poll::Pending => Poll::Ready(Ok(())),
+        })
+        .await?;
+        if self.course.attempts > 0 {
+            self.now = Instant::now();
+        }
+        if !is_retry && let Some(lent) = self.lend_now() {
+            return Ok(lent);
+        }
+        let lent = Box::pin(self.lend_later(is_retry)).await;
+        self.now = Instant::now();
+        lent
+    }
+
+    /// Most calls have to wait for nothing.
+    fn lend_now(&mut self) -> Option<(Lent, usize)> {
+        let Route { targets, permit, .. } = self.route;
+        let at = self.next % targets.len().max(1);
+        let target = targets.get(at).filter(|_| self.is_within(at))?;
+        let tenant = &permit.caller().identity.trust_domain;
+        let lent =
+            self.pool.lend_now(&target.producer, target.endpoint(), target.meter(), tenant, self.now)?;
+        self.next = at + 1;
+        self.lent(at, &[]);
+        Some((lent, at))
+    }
+
+    async fn lend_later(&mut self, is_retry: bool) -> Result<(Lent, usize), Error> {
         let until = self.course.began + LONGEST_WAIT;
         loop {
             let tried = match self.try_lend(is_retry).await? {
@@ -78,18 +111,12 @@ impl<'a> Attempts<'a> {
             };
             let lent = tokio::select! {
                 biased;
-                // First: a call that is gone already must not reach the producer, where many early resets end a
-                // connection.
                 gone = self.answer.closed() => return Err(Error::Consumer(gone)),
                 lent = lending => lent,
             };
             match lent {
                 Ok(lent) => {
-                    self.course.target = Some(at);
-                    if let Some(story) = &mut self.story {
-                        story.tried(&tried);
-                        story.connected(self.route, target);
-                    }
+                    self.lent(at, &tried);
                     return Ok(Ok((lent, at)));
                 }
                 Err(error) => {
@@ -106,6 +133,14 @@ impl<'a> Attempts<'a> {
             story.tried(&tried);
         }
         Ok(Err(tried))
+    }
+
+    fn lent(&mut self, at: usize, tried: &[uplink::Error]) {
+        self.course.target = Some(at);
+        if let (Some(story), Some(target)) = (&mut self.story, self.route.targets.get(at)) {
+            story.tried(tried);
+            story.connected(self.route, target);
+        }
     }
 
     /// The earliest failure that the pool or the prober saw counts; this one, if it is the first.

@@ -1,10 +1,9 @@
 //! Waits for a producer, for methods that say `waitForReady`: the route is looked up again while nobody can be reached.
 
-use super::carry::Answer;
 use super::director::Route;
 use super::lend::{LONGEST_WAIT, PAUSE};
 use super::route::Question;
-use super::{Error, Relay};
+use super::{Call, Error, Relay};
 use crate::uplink::{self, Pool};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -18,25 +17,27 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// may go to any of them.
 pub(super) async fn wait(
     (relay, pool): (&Relay, &Pool),
-    question: Question<'_>,
+    call: &mut Call,
     first: &Route,
-    answer: &mut Answer,
-    began: Instant,
 ) -> Result<Option<Box<Route>>, Error> {
-    let mut enough = pin!(sleep_until(began + LONGEST_WAIT));
+    let mut enough = pin!(sleep_until(call.course.began + LONGEST_WAIT));
     let mut later = None;
     loop {
         let route = later.as_deref().unwrap_or(first);
         tokio::select! {
             biased;
-            gone = answer.closed() => return Err(Error::Consumer(gone)),
+            gone = call.answer.closed() => return Err(Error::Consumer(gone)),
             // Whoever is dialled now goes on being dialled when the pause is over.
             true = is_up(pool, route) => return Ok(later),
             () = &mut enough => return Ok(later),
             () = sleep(PAUSE) => {}
         }
         // While it goes nowhere at all, the places of before are as good as any.
-        later = relay.route(pool, question, None).ok().map(Box::new).or(later);
+        later = relay
+            .route(pool, Question { now: Instant::now(), ..call.question() }, None)
+            .ok()
+            .map(Box::new)
+            .or(later);
     }
 }
 

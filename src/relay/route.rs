@@ -11,6 +11,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use std::cell::RefCell;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 thread_local! {
     /// The rosters of the worker whose thread this is: made of what all know, for itself alone.
@@ -24,6 +25,7 @@ pub(super) struct Question<'a> {
     pub(super) service: &'a str,
     pub(super) intent: &'a Intent,
     pub(super) metadata: Option<&'a HeaderMap>,
+    pub(super) now: Instant,
 }
 
 impl Relay {
@@ -35,7 +37,7 @@ impl Relay {
         story: Option<&mut Story>,
     ) -> Result<Route, Refusal> {
         let (snapshot, seen, desk) = (self.catalog.load(), self.observations.load(), pool.desk());
-        let ask = Ask { tick: desk.now(), ..self.ask(&snapshot, &seen, question) };
+        let ask = Ask { tick: desk.at(question.now), ..self.ask(&snapshot, &seen, question) };
         let look =
             |producer: &Producer, endpoint: &Endpoint| look_from(desk, &seen, producer, endpoint, &ask);
         if let Some(story) = story {
@@ -53,7 +55,11 @@ impl Relay {
     /// Why a call would not be carried now; `None` if it would.
     pub fn refusal(&self, caller: &Arc<Caller>, service: &str, intent: &Intent) -> Option<Refusal> {
         let (snapshot, seen) = (self.catalog.load(), self.observations.load());
-        let ask = self.ask(&snapshot, &seen, Question { caller, service, intent, metadata: None });
+        let ask = self.ask(
+            &snapshot,
+            &seen,
+            Question { caller, service, intent, metadata: None, now: Instant::now() },
+        );
         director::choose(&ask, |producer, at| self.look(&seen, producer, at, &ask), None).err()
     }
 
@@ -69,13 +75,13 @@ impl Relay {
         limit: usize,
     ) -> Explanation {
         let (snapshot, seen) = (self.catalog.load(), self.observations.load());
-        let question = Question { caller, service, intent, metadata: Some(metadata) };
+        let question = Question { caller, service, intent, metadata: Some(metadata), now: Instant::now() };
         let ask = self.ask(&snapshot, &seen, question);
         director::explain(&ask, |producer, at| self.look(&seen, producer, at, &ask), limit).1
     }
 
     fn ask<'a>(&'a self, snapshot: &'a Snapshot, seen: &Seen, question: Question<'a>) -> Ask<'a> {
-        let Question { caller, service, intent, metadata } = question;
+        let Question { caller, service, intent, metadata, .. } = question;
         Ask {
             snapshot,
             policy: &self.policy,

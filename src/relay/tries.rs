@@ -27,8 +27,8 @@ pub struct Try {
 
 impl Tries {
     /// One more is sent. Its place among them.
-    pub(super) fn begin(&mut self, target: usize, span: u64) -> usize {
-        let one = Try { target, began: Instant::now(), took: None, status: None, span };
+    pub(super) fn begin(&mut self, target: usize, span: u64, began: Instant) -> usize {
+        let one = Try { target, began, took: None, status: None, span };
         match &self.first {
             None => self.first = Some(one),
             Some(_) => self.more.push(one),
@@ -60,7 +60,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_is_ended_at_its_place() {
         let mut tries = Tries::default();
-        assert_eq!((tries.begin(3, 7), tries.begin(4, 8), tries.begin(5, 9)), (0, 1, 2));
+        let now = Instant::now();
+        assert_eq!((tries.begin(3, 7, now), tries.begin(4, 8, now), tries.begin(5, 9, now)), (0, 1, 2));
         tokio::time::advance(Duration::from_millis(2)).await;
         tries.end(1, Some(14));
         tries.end(0, None);

@@ -3,6 +3,7 @@
 mod spans;
 
 use super::course::{Course, Side};
+use super::header::{TRACEPARENT, TRACESTATE};
 use super::tries::Try;
 use super::{Relay, Wish};
 use crate::model::{TrustDomain, Version};
@@ -14,8 +15,6 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The status of a call whose consumer left before it was told one, and of an attempt that was lost (gRPC core, "Status
 /// codes and their use": CANCELLED, UNAVAILABLE).
@@ -48,7 +47,7 @@ impl Watch {
         telemetry: &Telemetry,
         wish: &Wish,
         version: Option<&Arc<Version>>,
-        headers: &HeaderMap,
+        headers: Option<&HeaderMap>,
     ) -> Self {
         let Telemetry { meters, tracer, access_log } = telemetry;
         let open = meters.as_ref().map(|meters| match version {
@@ -56,7 +55,9 @@ impl Watch {
             None => meters.open_unrouted(),
         });
         let mut watch = Watch { open, ..Watch::default() };
-        if tracer.is_some() || access_log.is_some() {
+        if (tracer.is_some() || access_log.is_some())
+            && let Some(headers) = headers
+        {
             watch.read((tracer.as_ref(), access_log.as_ref()), &wish.caller.identity.trust_domain, headers);
         }
         watch
@@ -99,7 +100,7 @@ impl Watch {
         if let Ok(value) = HeaderValue::from_bytes(&context.write()) {
             if trace.parent == 0 {
                 // It belongs to a trace that was none (W3C Trace Context §3.3).
-                headers.remove("tracestate");
+                headers.remove(TRACESTATE);
             }
             headers.insert(TRACEPARENT, value);
         }

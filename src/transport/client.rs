@@ -77,8 +77,13 @@ impl Connection {
     ///
     /// Fails at once, and never queues, if the connection is full or on its way out.
     pub fn send(&self, head: http::Request<()>, end: bool) -> Result<(Response, Send), Error> {
+        self.clone().send_once(head, end)
+    }
+
+    /// [`send`](Self::send), by a handle that is for this one request.
+    pub fn send_once(mut self, head: http::Request<()>, end: bool) -> Result<(Response, Send), Error> {
         let lease = Lease::take(&self.link, self.limit())?;
-        let (h2, send) = self.requests.clone().send_request(head, end).map_err(|e| self.link.unsent(e))?;
+        let (h2, send) = self.requests.send_request(head, end).map_err(|e| self.link.unsent(e))?;
         let stream = Arc::new(Stream::new(send, end, lease));
         let send = Send::outbound(stream.clone(), self.link.gauge().clone(), end);
         Ok((Response { h2: Some(h2), stream: Some(stream) }, send))
@@ -98,6 +103,17 @@ impl Connection {
     pub fn is_open(&self) -> bool {
         let ready = || self.requests.clone().poll_ready(&mut Context::from_waker(Waker::noop()));
         !self.link.is_over() && matches!(ready(), Poll::Ready(Ok(())))
+    }
+
+    /// How many streams more may be opened on it, and how many may be open at once; `None` if one side has said goodbye.
+    pub fn room(&mut self) -> Option<(usize, usize)> {
+        let is_open = |ready| matches!(ready, Poll::Ready(Ok(())));
+        if self.link.is_over() || !is_open(self.requests.poll_ready(&mut Context::from_waker(Waker::noop())))
+        {
+            return None;
+        }
+        let limit = self.limit();
+        Some((limit.saturating_sub(self.in_flight()), limit))
     }
 
     /// Whether it is open and carries less than it may.

@@ -78,9 +78,27 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         poll_fn(|cx| self.poll_accept(cx)).await
     }
 
-    /// A further request that came with the last one; to be asked for before the next is awaited.
-    pub fn arrived(&mut self) -> Option<Exchange> {
-        self.arrived.pop_front()
+    /// Gives each request away as soon as it is there, until the connection is over. What it says last, if that is an
+    /// error.
+    ///
+    /// As [`accept`](Self::accept) again and again, but the connection is polled once each time that it wakes.
+    pub async fn serve(&mut self, mut take: impl FnMut(Exchange)) -> Option<Error> {
+        poll_fn(|cx| {
+            loop {
+                match self.poll_accept(cx) {
+                    Poll::Ready(Some(Ok(exchange))) => take(exchange),
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(error)),
+                    Poll::Ready(None) => return Poll::Ready(None),
+                    Poll::Pending => return Poll::Pending,
+                }
+                self.arrived.drain(..).for_each(&mut take);
+                // It was polled until it had nothing more, and wakes us when it has.
+                if self.ended.is_none() && !self.over {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
     }
 
     /// Says goodbye (GOAWAY): what is open finishes, new streams go elsewhere, then `accept` returns `None`.

@@ -9,7 +9,7 @@ use h2::{Reason, SendStream};
 use http::HeaderMap;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// As many bytes of a stream may wait in h2 for a window. The first frame goes out with the head: one write instead of
 /// two. And small frames need no asking for room.
@@ -46,15 +46,26 @@ impl Send {
     ///
     /// If the peer reset the stream, its answer may be complete all the same: the response tells, not this error.
     pub async fn frame(&mut self, mut data: Bytes, end: bool) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_frame(&mut data, end, cx)).await
+    }
+
+    /// [`frame`](Self::frame), for hand-written futures; what has gone is taken out of `data`.
+    pub fn poll_frame(
+        &mut self,
+        data: &mut Bytes,
+        end: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
         while !data.is_empty() && self.tally.waiting() + data.len() > EARLY {
-            let room = poll_fn(|cx| self.poll_room(data.len(), cx)).await?;
+            let room = ready!(self.poll_room(data.len(), cx))?;
             if room >= data.len() {
                 break;
             }
             self.push(data.split_to(room), false)?;
         }
+        let data = std::mem::take(data);
         // An empty frame says nothing, and many of them count as an attack.
-        if data.is_empty() && !end { Ok(()) } else { self.push(data, end) }
+        Poll::Ready(if data.is_empty() && !end { Ok(()) } else { self.push(data, end) })
     }
 
     /// Sends trailers and ends the stream.

@@ -45,10 +45,10 @@ pub(super) struct Connected {
 
 /// Takes a turn at an endpoint as soon as there is a place.
 pub(super) async fn admit(meter: Arc<Meter>, is_retry: bool) -> Result<Turn, Error> {
-    let gate = &meter.peer().gate;
-    if gate.waiting() == 0 && gate.has_place(&meter) {
+    if is_free(&meter) {
         return take(meter, is_retry);
     }
+    let gate = &meter.peer().gate;
     let place = Waiting::queue(meter.peer())?;
     let turn = async {
         loop {
@@ -63,6 +63,12 @@ pub(super) async fn admit(meter: Arc<Meter>, is_retry: bool) -> Result<Turn, Err
     take(meter.clone(), is_retry)
 }
 
+/// Whether there is a place at an endpoint, and nobody waits for one.
+pub(super) fn is_free(meter: &Meter) -> bool {
+    let gate = &meter.peer().gate;
+    gate.waiting() == 0 && gate.has_place(meter)
+}
+
 fn take(meter: Arc<Meter>, is_retry: bool) -> Result<Turn, Error> {
     let peer = meter.peer();
     let most = peer.rules().breaker.retries;
@@ -72,7 +78,7 @@ fn take(meter: Arc<Meter>, is_retry: bool) -> Result<Turn, Error> {
             return Err(busy(peer, Busy::Retries(most)));
         }
     }
-    Ok(Turn::begin(meter, is_retry))
+    Ok(Turn::begin(meter, is_retry, Instant::now()))
 }
 
 impl Gate {

@@ -10,6 +10,7 @@ use super::turn::Turn;
 use crate::model::{Address, Endpoint, Identity, Producer, TrustDomain};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use tokio::time::Instant;
 
 /// One worker's part of it: counters that no other thread writes. Clones are the same.
 #[derive(Debug, Clone)]
@@ -66,7 +67,7 @@ impl Desk {
 
     /// An attempt at an endpoint, counted from now on, whoever holds the connection.
     pub fn begin(&self, producer: &Producer, endpoint: &Endpoint) -> Turn {
-        Turn::begin(self.meter(producer, endpoint), false)
+        Turn::begin(self.meter(producer, endpoint), false, Instant::now())
     }
 
     /// One more connection to an endpoint, counted until it falls; an error if there are as many as there may be.
@@ -83,6 +84,11 @@ impl Desk {
     /// Nanoseconds of the clock that estimates are kept in.
     pub fn now(&self) -> u64 {
         self.peers.now()
+    }
+
+    /// The same at another moment.
+    pub fn at(&self, moment: Instant) -> u64 {
+        self.peers.at(moment)
     }
 
     /// The part of all workers.

@@ -1,6 +1,7 @@
 //! A connection with the turn that is taken on it.
 
 use super::breaker;
+use super::meter::Meter;
 use super::queue::Which;
 use super::turn::{Turn, Verdict};
 use super::{Busy, Error, Pool};
@@ -8,6 +9,7 @@ use crate::model::{Endpoint, Producer, TrustDomain};
 use crate::transport::client;
 use futures::poll;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -43,6 +45,21 @@ impl Pool {
         tenant: &TrustDomain,
     ) -> Result<Lent, Error> {
         self.lend_turn(producer, endpoint, tenant, true).await
+    }
+
+    /// As [`lend`](Self::lend), where nothing has to be waited for: a place is free, and a connection stands. `None` says
+    /// that it has to be. `meter` is what this worker counts of the endpoint, if its caller knows it.
+    pub fn lend_now(
+        &self,
+        producer: &Producer,
+        endpoint: &Endpoint,
+        meter: Option<&Arc<Meter>>,
+        tenant: &TrustDomain,
+        now: Instant,
+    ) -> Option<Lent> {
+        let meter = meter.cloned().unwrap_or_else(|| self.desk().meter(producer, endpoint));
+        let connection = breaker::is_free(&meter).then(|| self.ready(producer, endpoint, tenant, now))??;
+        Some(Lent { connection, turn: Turn::begin(meter, false, now) })
     }
 
     async fn lend_turn(

@@ -145,7 +145,11 @@ impl Meter {
 
     /// Nanoseconds of the clock that all estimates are kept in.
     pub(super) fn now(&self) -> u64 {
-        self.peer.nanos(Instant::now())
+        self.at(Instant::now())
+    }
+
+    pub(super) fn at(&self, moment: Instant) -> u64 {
+        self.peer.nanos(moment)
     }
 
     pub(super) fn begin(&self, now: u64, is_retry: bool) {

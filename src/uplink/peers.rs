@@ -82,7 +82,11 @@ impl Peers {
 
     /// Nanoseconds of the clock that estimates are kept in.
     pub(super) fn now(&self) -> u64 {
-        nanos(self.shared.epoch, Instant::now())
+        self.at(Instant::now())
+    }
+
+    pub(super) fn at(&self, moment: Instant) -> u64 {
+        nanos(self.shared.epoch, moment)
     }
 
     /// How endpoints are treated.

@@ -9,9 +9,11 @@ use super::{Desk, Error, Peers, Settings};
 use crate::identity::{Credentials, Trust};
 use crate::model::{Address, Endpoint, Identity, Producer, Source, TrustDomain, Validity};
 use crate::transport::client;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// The connections of one worker thread to producers. Clones are the same pool.
 ///
@@ -35,7 +37,7 @@ struct Shared {
     desk: Desk,
     dialler: Dialler,
     credentials: watch::Receiver<u64>,
-    slots: Mutex<HashMap<Key, Slot>>,
+    slots: Mutex<HashMap<Key, Slot, RandomState>>,
 }
 
 impl Pool {
@@ -86,6 +88,20 @@ impl Pool {
             dial.over.cancelled().await;
             waited = Some(dial);
         }
+    }
+
+    /// The same, if one stands that carries much less than it may.
+    pub(super) fn ready(
+        &self,
+        producer: &Producer,
+        endpoint: &Endpoint,
+        tenant: &TrustDomain,
+        now: Instant,
+    ) -> Option<client::Connection> {
+        let credentials = *self.shared.credentials.borrow();
+        let mut slots = self.shared.slots();
+        let slot = slots.get_mut(&Key::of(producer, endpoint, tenant))?;
+        slot.ready(&self.shared.dialler.settings, credentials, now)
     }
 
     /// When the certificate of `endpoint` is valid, as its last handshake with us showed; `None` if there is no
@@ -150,7 +166,7 @@ impl Shared {
         }
     }
 
-    fn slots(&self) -> MutexGuard<'_, HashMap<Key, Slot>> {
+    fn slots(&self) -> MutexGuard<'_, HashMap<Key, Slot, RandomState>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

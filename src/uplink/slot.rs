@@ -133,6 +133,20 @@ impl Slot {
         Lent::Dial(self.dial())
     }
 
+    /// Lends a connection that carries much less than it may, if one stands.
+    pub(super) fn ready(
+        &mut self,
+        settings: &Settings,
+        credentials: u64,
+        now: Instant,
+    ) -> Option<Connection> {
+        let spares = self.spares(settings);
+        let first =
+            self.kept.iter_mut().position(|kept| kept.has_much_room(settings, credentials, spares))?;
+        self.used = Some(now);
+        Some(self.kept[first].lend(now))
+    }
+
     /// Lends one, and asks for another before the last of them is full.
     fn lend_at(&mut self, at: usize, now: Instant, settings: &Settings) -> Lent {
         let kept = &mut self.kept[at];
@@ -287,6 +301,16 @@ impl Kept {
             && connection.faults() < faults(settings)
             && !(spares && connection.is_worn())
             && connection.is_open()
+    }
+
+    /// Whether it may carry more calls, and that many of them that no other has to be dialled for the next.
+    fn has_much_room(&mut self, settings: &Settings, credentials: u64, spares: bool) -> bool {
+        let connection = &mut self.connection;
+        self.credentials == credentials
+            && connection.faults() < faults(settings)
+            && !(spares && connection.is_worn())
+            && !connection.is_stalled()
+            && connection.room().is_some_and(|(room, limit)| room > limit / NEAR)
     }
 
     fn lend(&mut self, now: Instant) -> Connection {

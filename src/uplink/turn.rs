@@ -51,8 +51,8 @@ pub struct Load {
 }
 
 impl Turn {
-    pub(super) fn begin(meter: Arc<Meter>, is_retry: bool) -> Self {
-        let began = meter.now();
+    pub(super) fn begin(meter: Arc<Meter>, is_retry: bool, now: Instant) -> Self {
+        let began = meter.at(now);
         meter.begin(began, is_retry);
         Self { meter, began, is_answered: false, is_retry, deadline: None, is_judged: false }
     }
@@ -68,8 +68,13 @@ impl Turn {
 
     /// The head of the answer has come: how long it took is one sample of the endpoint's latency.
     pub fn answered(&mut self) {
+        self.answered_at(Instant::now());
+    }
+
+    /// The same, a moment ago.
+    pub fn answered_at(&mut self, moment: Instant) {
         if !std::mem::replace(&mut self.is_answered, true) {
-            self.meter.answered(self.began, self.meter.now());
+            self.meter.answered(self.began, self.meter.at(moment));
         }
     }
 

@@ -4,6 +4,7 @@ use super::book::Book;
 use super::days::Days;
 use super::lock;
 use crate::model::{Identity, VersionName};
+use foldhash::fast::RandomState;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -19,14 +20,14 @@ pub(super) struct Shards([Mutex<Pending>; SHARDS]);
 
 #[derive(Debug, Default)]
 struct Pending {
-    versions: HashMap<VersionName, Counts>,
+    versions: HashMap<VersionName, Counts, RandomState>,
     pairs: usize,
     beyond: Days,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
-    consumers: HashMap<Identity, Days>,
+    consumers: HashMap<Identity, Days, RandomState>,
     other: Days,
 }
 

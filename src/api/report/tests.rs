@@ -56,6 +56,7 @@ impl World {
             peers: Default::default(),
             usage: calls.clone(),
             broker: "hub".parse().unwrap(),
+            via: crate::relay::via(&"hub".parse().unwrap()),
             locality: "".into(),
             message_bytes: 1 << 20,
             replay: Default::default(),

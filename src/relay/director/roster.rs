@@ -250,7 +250,7 @@ impl Seat {
     }
 
     pub(super) fn target(&self, version: usize) -> Target {
-        Target { producer: self.producer.clone(), endpoint: self.index, version }
+        Target { producer: self.producer.clone(), endpoint: self.index, version, meter: self.meter.clone() }
     }
 
     pub(super) fn is(&self, target: &Target, version: usize) -> bool {
