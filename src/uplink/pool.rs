@@ -11,9 +11,13 @@ use crate::model::{Address, Endpoint, Identity, Producer, Source, TrustDomain, V
 use crate::transport::client;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+/// Among fewer endpoints nothing is gained by letting go of those that are forgotten.
+const FEW: usize = 64;
 
 /// The connections of one worker thread to producers. Clones are the same pool.
 ///
@@ -38,6 +42,8 @@ struct Shared {
     dialler: Dialler,
     credentials: watch::Receiver<u64>,
     slots: Mutex<HashMap<Key, Slot, RandomState>>,
+    /// How many were left when all were looked at the last time.
+    swept: AtomicUsize,
 }
 
 impl Pool {
@@ -51,7 +57,13 @@ impl Pool {
         let revision = credentials.changed();
         let names = Names::new(settings.dns_servers.clone());
         let dialler = Dialler { trust, credentials, settings, names };
-        let shared = Shared { desk, dialler, credentials: revision, slots: Mutex::default() };
+        let shared = Shared {
+            desk,
+            dialler,
+            credentials: revision,
+            slots: Mutex::default(),
+            swept: AtomicUsize::new(0),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -141,7 +153,11 @@ impl Shared {
         match slots.get_mut(key) {
             Some(slot) => slot.lend(&key.address, settings, credentials, waited),
             None => {
-                slots.retain(|_, slot| !slot.prune(settings, credentials));
+                // To look at all of them for each new one would cost more than the dial, once there are thousands.
+                if slots.len() >= 2 * self.swept.load(Ordering::Relaxed).max(FEW) {
+                    slots.retain(|_, slot| !slot.prune(settings, credentials));
+                    self.swept.store(slots.len(), Ordering::Relaxed);
+                }
                 slots.entry(key.clone()).or_default().lend(&key.address, settings, credentials, waited)
             }
         }
