@@ -191,9 +191,12 @@ fn new_traceparent() -> HeaderValue {
     let mut text = *b"00-00000000000000000000000000000001-0000000000000001-00";
     write_hex(&trace, &mut text[3..35]);
     write_hex(&parent, &mut text[36..52]);
-    HeaderValue::from_bytes(&text).unwrap_or_else(|_| {
+    let mut written = HeaderValue::from_bytes(&text).unwrap_or_else(|_| {
         HeaderValue::from_static("00-00000000000000000000000000000001-0000000000000001-00")
-    })
+    });
+    // Each is written once: in HPACK's table it would only push out what comes again (RFC 7541 §6.2.3).
+    written.set_sensitive(true);
+    written
 }
 
 fn write_hex(bytes: &[u8], into: &mut [u8]) {
