@@ -73,6 +73,6 @@ mod tests {
     fn a_call_under_way_takes_little_memory() {
         // Thousands are open at once, and each is on the heap whole: what is rare belongs into a box of its own.
         let bytes = size(carry);
-        assert!(bytes <= 9 << 10, "{bytes} bytes");
+        assert!(bytes <= 3 << 10, "{bytes} bytes");
     }
 }
