@@ -70,7 +70,10 @@ pub(super) fn begin(exchange: Exchange, guest: &Arc<Guest>, working: &Arc<Guard>
     let (guest, working) = (guest.clone(), working.clone());
     match way {
         Ok(Way::Relay(wish)) => {
-            lifecycle::spawn("call", Box::pin(passthrough::carry(guest, Call::begin(wish, exchange), working)));
+            lifecycle::spawn(
+                "call",
+                Box::pin(passthrough::carry(guest, Call::begin(wish, exchange), working)),
+            );
         }
         Ok(Way::Own(own)) => {
             lifecycle::spawn("call", Box::pin(own.answer(guest, exchange, working)));
