@@ -44,6 +44,10 @@ pub enum Table {
     Resources,
     /// Who called what.
     Usage,
+    /// Records of the federation, ours and others', by origin, kind and name.
+    Records,
+    /// What is known of peers and origins beside their records.
+    Peering,
 }
 
 /// One change; a commit holds several, and all of them or none are durable.
@@ -86,6 +90,10 @@ pub struct Contents {
     pub resources: Vec<Record>,
     /// All of the book of calls, ordered by key.
     pub usage: Vec<Record>,
+    /// All records of the federation, ordered by key.
+    pub records: Vec<Record>,
+    /// All that is known of peers and origins, ordered by key.
+    pub peering: Vec<Record>,
 }
 
 /// One stored value.

@@ -4,15 +4,24 @@ use super::{Change, Contents, Record, Table};
 use bytes::Bytes;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
-/// The format that this program writes, and the newest that it reads. Format 1 had only `producers` and `descriptors`.
-pub(super) const FORMAT: u32 = 2;
+/// The format that this program writes, and the newest that it reads. Format 1 had only `producers` and `descriptors`,
+/// format 2 no `records` and `peering`.
+pub(super) const FORMAT: u32 = 3;
 
 type Bytewise = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
 
-const TABLES: [Table; 6] =
-    [Table::Producers, Table::Descriptors, Table::Contracts, Table::Claims, Table::Resources, Table::Usage];
+const TABLES: [Table; 8] = [
+    Table::Producers,
+    Table::Descriptors,
+    Table::Contracts,
+    Table::Claims,
+    Table::Resources,
+    Table::Usage,
+    Table::Records,
+    Table::Peering,
+];
 
 impl Table {
     fn definition(self) -> Bytewise {
@@ -23,6 +32,8 @@ impl Table {
             Table::Claims => "claims",
             Table::Resources => "resources",
             Table::Usage => "usage",
+            Table::Records => "records",
+            Table::Peering => "peering",
         })
     }
 }
@@ -83,6 +94,8 @@ pub(super) fn read(database: &Database) -> Result<Contents, redb::Error> {
         claims: all(Table::Claims)?,
         resources: all(Table::Resources)?,
         usage: all(Table::Usage)?,
+        records: all(Table::Records)?,
+        peering: all(Table::Peering)?,
     })
 }
 

@@ -87,7 +87,7 @@ pub(super) fn open(path: &Path) -> Result<Database, Error> {
     };
     match book::format(&database).map_err(|e| damaged(Arc::new(e)))? {
         Some(format) if format == u64::from(book::FORMAT) => Ok(database),
-        Some(1) => {
+        Some(1 | 2) => {
             book::upgrade(&database).map_err(|e| unusable(Arc::new(e)))?;
             tracing::info!(path = %path.display(), format = book::FORMAT, "the store was brought to a newer format");
             Ok(database)

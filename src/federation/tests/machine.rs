@@ -285,5 +285,7 @@ fn word(table: Table) -> &'static str {
         Table::Claims => "claims",
         Table::Resources => "resources",
         Table::Usage => "usage",
+        Table::Records => "records",
+        Table::Peering => "peering",
     }
 }

@@ -62,29 +62,38 @@ async fn a_value_that_is_too_large_is_refused_alone() {
 }
 
 #[tokio::test]
-async fn a_file_of_the_first_format_is_brought_to_this_one_and_keeps_what_it_holds() {
+async fn a_file_of_an_older_format_is_brought_to_this_one_and_keeps_what_it_holds() {
+    let second = ["records", "peering"];
+    let first = ["contracts", "claims", "resources", "usage", "records", "peering"];
+    for (format, lacks) in [(1, first.as_slice()), (2, &second)] {
+        upgraded(format, lacks).await;
+    }
+}
+
+async fn upgraded(format: u64, lacks: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = Store::open(folder.path(), now()).unwrap();
     store.commit(vec![put("x", "kept")]).await.unwrap();
     store.close().await;
     let database = redb::Database::create(folder.path().join(file::NAME)).unwrap();
     let transaction = database.begin_write().unwrap();
-    for table in ["contracts", "claims", "resources", "usage"] {
+    for table in lacks {
         let table: redb::TableDefinition<&[u8], &[u8]> = redb::TableDefinition::new(table);
         assert!(transaction.delete_table(table).unwrap());
     }
     let meta: redb::TableDefinition<&str, u64> = redb::TableDefinition::new("meta");
-    transaction.open_table(meta).unwrap().insert("format", 1).unwrap();
+    transaction.open_table(meta).unwrap().insert("format", format).unwrap();
     transaction.commit().unwrap();
     drop(database);
 
     let (store, contents) = Store::open(folder.path(), now()).unwrap();
     assert_eq!((contents.producers.len(), contents.sequence), (1, 1));
-    let change = Change::Put { table: Table::Contracts, key: b"c".to_vec(), value: "1".into() };
-    store.commit(vec![change]).await.unwrap();
+    let put = |table| Change::Put { table, key: b"c".to_vec(), value: "1".into() };
+    store.commit(vec![put(Table::Contracts), put(Table::Records), put(Table::Peering)]).await.unwrap();
     store.close().await;
     let (_, contents) = Store::open(folder.path(), now()).unwrap();
     assert_eq!((contents.producers.len(), contents.contracts.len()), (1, 1));
+    assert_eq!((contents.records.len(), contents.peering.len()), (1, 1));
 }
 
 #[test]
@@ -94,12 +103,12 @@ fn a_file_of_a_newer_format_is_refused_and_left_alone() {
     let database = redb::Database::create(&path).unwrap();
     let transaction = database.begin_write().unwrap();
     let meta: redb::TableDefinition<&str, u64> = redb::TableDefinition::new("meta");
-    transaction.open_table(meta).unwrap().insert("format", 3).unwrap();
+    transaction.open_table(meta).unwrap().insert("format", 4).unwrap();
     transaction.commit().unwrap();
     drop(database);
     let before = fs::read(&path).unwrap();
     let error = Store::open(folder.path(), now()).unwrap_err();
-    assert!(matches!(error, Error::NewerFormat { found: 3, known: 2, .. }), "{error}");
+    assert!(matches!(error, Error::NewerFormat { found: 4, known: 3, .. }), "{error}");
     assert_eq!(fs::read(&path).unwrap().len(), before.len());
 }
 
