@@ -65,6 +65,7 @@ pub(crate) fn declaration(p: usize, c: usize) -> Change {
         lease_expires: Some(now),
         created: now,
         updated: now,
+        provenance: None,
     };
     Change::PutProducer { producer, versions: VERSIONS.map(|version| contract(p, c, version)).into() }
 }

@@ -2,6 +2,10 @@
 //!
 //! Owns: the rules of ownership and visibility. Never: names gRPC codes, reads a clock, waits.
 
+mod teller;
+
+pub use teller::Tellers;
+
 use crate::model::{Identity, Platform, PlatformName, ServiceName, TrustDomain, Version, VersionName};
 use arc_swap::ArcSwap;
 use bytes::Bytes;

@@ -6,6 +6,7 @@
 //! waits into one draft → store → descriptors, catalogue → answer.
 
 mod apply;
+pub mod archive;
 mod baseline;
 mod calls;
 mod compare;
@@ -13,13 +14,17 @@ mod declared;
 pub mod discovery;
 mod draft;
 mod facts;
+pub mod herald;
+pub mod imports;
 mod judge;
 mod limit;
 mod offer;
+pub mod own;
 mod record;
 mod refusal;
 mod restore;
 mod settings;
+pub mod signing;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ mod payload;
 mod peering;
 mod producer;
 mod record;
+mod record_name;
 mod registration;
 mod rejection;
 mod resource;
@@ -48,11 +49,9 @@ pub use nearest::nearest;
 pub use network::{Network, ParseNetworkError};
 pub use payload::{Authorities, Health, Payload, Report, Serving, Topic};
 pub use peering::{Export, HOP_LIMIT, Peering, Role, Withheld};
-pub use producer::{Endpoint, Producer, Source};
-pub use record::{
-    Head, Kind, LARGEST_BODY, LONGEST_NAME, MOST_LABELS, Origin, ParseRecordNameError, Record, RecordKey,
-    RecordName, Scope, Signed, Stamp,
-};
+pub use producer::{Endpoint, Producer, Provenance, Source};
+pub use record::{Head, Kind, LARGEST_BODY, MOST_LABELS, Origin, Record, RecordKey, Scope, Signed, Stamp};
+pub use record_name::{LONGEST_NAME, ParseRecordNameError, RecordName};
 pub use registration::{Lease, Offer, Registration};
 pub use rejection::{Rejection, RejectionKind};
 pub use resource::{

@@ -17,7 +17,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("api", &["*"]),
     ("portal", &["*"]),
     ("relay", &["model", "lifecycle", "access", "catalog", "uplink", "transport", "usage", "telemetry"]),
-    ("federation", &["model", "lifecycle", "access", "catalog", "descriptors", "uplink", "store"]),
+    (
+        "federation",
+        &["model", "lifecycle", "access", "catalog", "descriptors", "uplink", "store", "identity", "wire"],
+    ),
     ("operations", &["model", "lifecycle", "access", "catalog", "uplink", "store"]),
     ("status", &["model", "lifecycle", "catalog", "uplink"]),
     ("uplink", &["model", "wire", "identity", "transport", "lifecycle", "telemetry"]),

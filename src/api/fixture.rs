@@ -75,6 +75,7 @@ impl World {
             lease_expires: None,
             created: Timestamp::now(),
             updated: Timestamp::now(),
+            provenance: None,
         };
         let change = Change::PutProducer { producer, versions: vec![version] };
         self.catalog = Arc::new(self.catalog.apply(change).unwrap());

@@ -186,6 +186,7 @@ fn words(producer: &Producer) -> (&'static str, &'static str) {
         Source::Manifest => "manifest",
         Source::Registration => "registration",
         Source::Discovery => "discovery",
+        Source::Federation => "federation",
     };
     let freshness = match producer.freshness {
         Freshness::Live => "live",

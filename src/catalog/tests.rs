@@ -59,6 +59,7 @@ fn producer(platform: &str, id: &str, created: i64, versions: Vec<Version>) -> C
         lease_expires: None,
         created,
         updated: created,
+        provenance: None,
     };
     Change::PutProducer { producer, versions }
 }

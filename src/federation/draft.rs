@@ -136,6 +136,7 @@ impl<'a> Draft<'a> {
             lease_expires: None,
             created: standing.map_or(self.time, |standing| standing.created),
             updated: self.time,
+            provenance: None,
         }
     }
 

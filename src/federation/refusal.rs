@@ -84,7 +84,8 @@ pub(super) fn taken(
         return Some(taken_by_configuration(name));
     }
     let by = match catalog.producer(name)?.source {
-        Source::Configuration | Source::Registration => return None,
+        // Whoever stands here says so itself; what comes from far away stands back.
+        Source::Configuration | Source::Registration | Source::Federation => return None,
         Source::Manifest => "declared by a manifest",
         Source::Discovery => "discovered, as the operator wished",
     };

@@ -64,6 +64,11 @@ impl Credentials {
         self.shared.revision.subscribe()
     }
 
+    /// The chain that we show, with its key.
+    pub(super) fn pair(&self) -> Arc<CertifiedKey> {
+        self.shared.pair.load().key.clone()
+    }
+
     /// A reader and its writer.
     pub(super) fn new(pair: Pair) -> (Self, CredentialsWriter) {
         let shared = Arc::new(Shared { pair: ArcSwap::from_pointee(pair), revision: watch::Sender::new(1) });

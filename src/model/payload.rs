@@ -66,7 +66,7 @@ pub struct Serving {
     pub producer: ProducerId,
     /// The identity that its certificate carries; of its platform's trust domain.
     pub identity: Identity,
-    /// Where it listens. At least one.
+    /// Where it listens; empty if it is reached through its broker alone.
     pub endpoints: Vec<Endpoint>,
     /// When it was first registered.
     pub created: Timestamp,

@@ -1,6 +1,6 @@
 //! Workloads that serve versions, and where they listen.
 
-use super::{Address, Freshness, Identity, ProducerName, VersionName};
+use super::{Address, Freshness, Identity, Origin, Path, ProducerName, Stamp, VersionName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -28,12 +28,28 @@ pub struct Producer {
     pub created: Timestamp,
     /// When it was last registered or renewed.
     pub updated: Timestamp,
+    /// How we know of it, if another broker tells of it; shared, because many come the same way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Arc<Provenance>>,
+}
+
+/// Where a fact that another broker tells came from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Who told it first.
+    pub origin: Origin,
+    /// Which state of it this is.
+    pub stamp: Stamp,
+    /// The brokers that it passed: its origin first, the one that told us last.
+    pub path: Path,
+    /// When it came here, by our clock.
+    pub received: Timestamp,
 }
 
 /// How a fact came into the catalogue.
 ///
 /// Where two sources say different things of one version, the lesser in this order is in force: what the operator
-/// wrote down before what a program said, and what a server was seen to say last.
+/// wrote down before what a program said, then what a server was seen to say, and what comes from far away last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -45,6 +61,8 @@ pub enum Source {
     Registration,
     /// Read from the server itself, by reflection.
     Discovery,
+    /// From the records of another broker.
+    Federation,
 }
 
 /// Where a producer listens.

@@ -1,6 +1,8 @@
 //! What a producer declares, before it is judged.
 
-use super::{CapabilityId, Endpoint, Facts, Identity, ProducerName, ServiceName, Slo, Stage, Visibility};
+use super::{
+    CapabilityId, Endpoint, Facts, Identity, ProducerName, ServiceName, Slo, Stage, Version, Visibility,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -64,6 +66,30 @@ pub struct Offer {
     /// What else the owner says.
     #[serde(default = "Facts::none")]
     pub facts: Arc<Facts>,
+}
+
+impl Offer {
+    /// What its owner would declare to have this version.
+    pub fn of(version: &Version, descriptor_set: Vec<u8>) -> Self {
+        Self {
+            capability: version.name.capability.clone(),
+            version: version.name.version.clone(),
+            services: version.services.clone(),
+            descriptor_set,
+            parameter_schema: version.parameter_schema.as_deref().map(str::to_owned),
+            discover: false,
+            description: version.description.clone(),
+            owner: version.owner.clone(),
+            contact: version.contact.clone(),
+            stage: version.stage,
+            deprecation_time: version.deprecation_time,
+            sunset_time: version.sunset_time,
+            visibility: version.visibility.clone(),
+            slo: version.slo,
+            traffic_weight: version.traffic_weight,
+            facts: version.facts.clone(),
+        }
+    }
 }
 
 /// A term for which a registration holds.

@@ -114,7 +114,7 @@ impl Dialler {
         let judged = self.settings.rules.judge(address);
         match source {
             Source::Configuration => Ok(true),
-            Source::Registration => match judged {
+            Source::Registration | Source::Federation => match judged {
                 Ok(()) => Ok(false),
                 Err(why) => Err(Error::Disallowed { address: address.clone(), why }),
             },

@@ -3,8 +3,8 @@
 use super::pb::portolan::catalog::v1 as pb;
 use super::time::{duration, parse_duration, timestamp};
 use crate::model::{
-    Availability, CapabilityName, Endpoint, Freshness, Platform, Producer, ProducerName, Requirement, Slo,
-    Source, Stage, Version, VersionName, Visibility,
+    Availability, CapabilityName, Endpoint, Freshness, Platform, Producer, ProducerName, Provenance,
+    Requirement, Slo, Source, Stage, Version, VersionName, Visibility,
 };
 use std::time::Duration;
 
@@ -89,6 +89,19 @@ pub fn producer<'a>(
         lease_expire_time: producer.lease_expires.map(timestamp),
         create_time: Some(timestamp(producer.created)),
         update_time: Some(timestamp(producer.updated)),
+        provenance: producer.provenance.as_deref().map(provenance),
+    }
+}
+
+/// A provenance on the wire.
+pub fn provenance(provenance: &Provenance) -> pb::Provenance {
+    pb::Provenance {
+        broker: provenance.origin.broker.to_string(),
+        trust_domain: provenance.origin.trust_domain.to_string(),
+        epoch: provenance.stamp.epoch,
+        sequence: provenance.stamp.sequence,
+        path: strings(provenance.path.brokers()),
+        receive_time: Some(timestamp(provenance.received)),
     }
 }
 
@@ -205,6 +218,7 @@ pub fn source(source: Source) -> pb::Source {
         Source::Manifest => pb::Source::Manifest,
         Source::Registration => pb::Source::Registration,
         Source::Discovery => pb::Source::Discovery,
+        Source::Federation => pb::Source::Federation,
     }
 }
 

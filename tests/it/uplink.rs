@@ -152,6 +152,7 @@ fn ledger(organisation: &Organisation, address: SocketAddr) -> (Producer, Endpoi
         lease_expires: None,
         created: Timestamp::UNIX_EPOCH,
         updated: Timestamp::UNIX_EPOCH,
+        provenance: None,
     };
     (producer, endpoint)
 }

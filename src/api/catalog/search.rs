@@ -28,7 +28,7 @@ const BATCH: usize = 128;
 
 const STAGES: &[&str] = &["alpha", "beta", "stable", "deprecated", "retired"];
 const STATES: &[&str] = &["serving", "degraded", "not_serving", "unknown"];
-const SOURCES: &[&str] = &["configuration", "manifest", "registration", "discovery"];
+const SOURCES: &[&str] = &["configuration", "manifest", "registration", "discovery", "federation"];
 
 /// Names the fields of one kind of thing once: as they are written, and as they are matched.
 macro_rules! fields {
@@ -263,5 +263,6 @@ fn source(source: Source) -> &'static str {
         Source::Manifest => "manifest",
         Source::Registration => "registration",
         Source::Discovery => "discovery",
+        Source::Federation => "federation",
     }
 }

@@ -77,6 +77,7 @@ impl World {
             lease_expires: None,
             created: Timestamp::UNIX_EPOCH,
             updated: Timestamp::UNIX_EPOCH,
+            provenance: None,
         };
         let _ = self.writer.apply(Change::PutProducer { producer, versions });
     }

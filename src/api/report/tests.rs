@@ -91,6 +91,7 @@ impl World {
             lease_expires: None,
             created: Timestamp::now(),
             updated: Timestamp::now(),
+            provenance: None,
         };
         self.writer.apply(Change::PutProducer { producer, versions: vec![version] }).unwrap();
         self.fold();

@@ -162,6 +162,7 @@ impl Draft<'_> {
                     lease_expires: None,
                     created: since,
                     updated: self.time,
+                    provenance: None,
                 },
                 versions,
             },

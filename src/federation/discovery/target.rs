@@ -80,6 +80,7 @@ impl Target {
             lease_expires: None,
             created: Timestamp::UNIX_EPOCH,
             updated: Timestamp::UNIX_EPOCH,
+            provenance: None,
         }
     }
 

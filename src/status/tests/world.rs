@@ -53,6 +53,7 @@ impl World {
             lease_expires: None,
             created: at(1),
             updated: at(90),
+            provenance: None,
         };
         let versions = versions.iter().map(|(v, stage)| version(v, *stage)).collect();
         self.apply(Change::PutProducer { producer, versions });
@@ -82,6 +83,7 @@ impl World {
             lease_expires: None,
             created: at(1),
             updated: at(90),
+            provenance: None,
         };
         let need = |(name, range): &(&str, &str)| Requirement {
             capability: CapabilityName::parse(&format!("platforms/a.example/capabilities/{name}")).unwrap(),

@@ -40,6 +40,7 @@ impl World {
             lease_expires: None,
             created: Timestamp::UNIX_EPOCH,
             updated: Timestamp::UNIX_EPOCH,
+            provenance: None,
         };
         let peers = Peers::new(rules);
         let desk = peers.desk();

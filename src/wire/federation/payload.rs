@@ -106,27 +106,9 @@ fn parse_platform(name: PlatformName, payload: &Bytes) -> Result<Platform, Strin
 }
 
 fn version(version: &Version) -> pb::VersionRecord {
-    let offer = Offer {
-        capability: version.name.capability.clone(),
-        version: version.name.version.clone(),
-        services: version.services.clone(),
-        descriptor_set: Vec::new(),
-        parameter_schema: version.parameter_schema.as_deref().map(str::to_owned),
-        discover: false,
-        description: version.description.clone(),
-        owner: version.owner.clone(),
-        contact: version.contact.clone(),
-        stage: version.stage,
-        deprecation_time: version.deprecation_time,
-        sunset_time: version.sunset_time,
-        visibility: version.visibility.clone(),
-        slo: version.slo,
-        traffic_weight: version.traffic_weight,
-        facts: version.facts.clone(),
-    };
     let digest = |digest: &Digest| Bytes::copy_from_slice(digest.as_bytes());
     pb::VersionRecord {
-        version: Some(capability_version(&offer)),
+        version: Some(capability_version(&Offer::of(version, Vec::new()))),
         descriptors: version.descriptors.as_ref().map(digest).unwrap_or_default(),
         contract: digest(&version.digest),
     }
@@ -185,16 +167,11 @@ fn parse_serving(
     }
     let mut found = Found::default();
     let endpoints = found.each("endpoints", read.endpoints, parse_endpoint);
-    match endpoints.filter(|endpoints| !endpoints.is_empty()) {
-        Some(endpoints) => Ok(Serving {
-            version,
-            producer,
-            identity,
-            endpoints,
-            created: read.create_time.and_then(parse_timestamp).ok_or("create_time is not an instant")?,
-        }),
-        None => Err(found.0.first().map_or_else(|| "it has no endpoint".to_owned(), ToString::to_string)),
-    }
+    let Some(endpoints) = endpoints else {
+        return Err(found.0.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string));
+    };
+    let created = read.create_time.and_then(parse_timestamp).ok_or("create_time is not an instant")?;
+    Ok(Serving { version, producer, identity, endpoints, created })
 }
 
 fn health(health: &Health) -> pb::Health {

@@ -146,6 +146,7 @@ impl World {
             lease_expires: None,
             created: Timestamp::UNIX_EPOCH,
             updated: Timestamp::UNIX_EPOCH,
+            provenance: None,
         };
         self.catalog.apply(Change::PutProducer { producer, versions: vec![version] }).unwrap();
     }

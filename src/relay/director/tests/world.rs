@@ -101,6 +101,7 @@ impl World {
             lease_expires: None,
             created: Timestamp::UNIX_EPOCH,
             updated: Timestamp::UNIX_EPOCH,
+            provenance: None,
         };
         edit(&mut producer, &mut version);
         self.snapshot =
