@@ -115,7 +115,7 @@ impl<'a> Attempts<'a> {
                     let head = |cx: &mut Context<'_>| carry::poll_head(&mut response, answer, cx);
                     match beside(head, |cx| upward.poll_send(cx)).await.map(Fallen::of) {
                         Ok(Ok(response)) => {
-                            upward.replay.release();
+                            upward.answered();
                             return self.pass(response, permit, down, |cx| upward.poll_send(cx)).await;
                         }
                         Ok(Err(fell)) => fell,

@@ -43,6 +43,8 @@ pub(super) struct Upward<'a> {
     again: Option<usize>,
     /// Whether a producer got something of it already.
     is_begun: bool,
+    /// Whether one has begun to answer: no other gets it any more.
+    is_answered: bool,
     /// Bytes that were read and are not handed on yet: the consumer may send as many more when they are.
     owed: usize,
     /// A frame that was read and did not fit into the copy, and whether it is the last.
@@ -133,6 +135,7 @@ impl<'a> Upward<'a> {
             hand: None,
             again: None,
             is_begun: false,
+            is_answered: false,
             owed: 0,
             beyond: None,
         }
@@ -144,6 +147,14 @@ impl<'a> Upward<'a> {
         // Whatever was in hand is in the copy too.
         self.hand = None;
         self.again = std::mem::replace(&mut self.is_begun, true).then_some(0);
+    }
+
+    /// A producer has begun to answer: the copy is kept only as long as it is still being sent.
+    pub(super) fn answered(&mut self) {
+        self.is_answered = true;
+        if self.again.is_none() {
+            self.replay.release();
+        }
     }
 
     /// Nobody gets it any more, until it begins again.
@@ -177,15 +188,15 @@ impl<'a> Upward<'a> {
                 return Poll::Ready(Ok(()));
             }
             self.replay.push(&data, end);
+            // The copy has bounds of its own: the consumer may send on.
+            self.settle();
             if end {
-                self.settle();
                 return Poll::Ready(Ok(()));
             }
         }
         // gRPC knows no trailers in a request.
         ready!(self.from.poll_trailers(cx)).map_err(Error::Consumer)?;
         self.replay.push(&Bytes::new(), true);
-        self.settle();
         Poll::Ready(Ok(()))
     }
 
@@ -221,10 +232,12 @@ impl<'a> Upward<'a> {
             return frame;
         }
         self.again = None;
-        self.settle();
         let beyond = self.beyond.take();
-        if beyond.is_some() {
+        if beyond.is_some() || self.is_answered {
             self.replay.release();
+        }
+        if beyond.is_none() {
+            self.settle();
         }
         beyond
     }

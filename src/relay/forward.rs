@@ -145,14 +145,20 @@ impl Relay {
         if first.is_some_and(|method| method.wait_for_ready) {
             // On the heap: its size must not be that of every call.
             let ready = Box::pin(ready::wait((self, pool), call, route));
-            let later = tokio::select! {
+            let found = tokio::select! {
                 biased;
-                found = ready => found?,
-                () = deadline::passed(deadline) => return Err(Error::DeadlineExceeded),
-                why = stop.as_mut() => return Err(Error::Stopped(why)),
+                found = ready => found,
+                () = deadline::passed(deadline) => Err(Error::DeadlineExceeded),
+                why = stop.as_mut() => Err(Error::Stopped(why)),
             };
-            if let Some(later) = later {
-                *route = *later;
+            match found {
+                Ok(Some(later)) => *route = *later,
+                Ok(None) => {}
+                Err(error) => {
+                    let permit = &route.permit;
+                    self.usage.record(&permit.version().name, &permit.caller().identity, false);
+                    return Err(error);
+                }
             }
         }
         let Call { wish, course, head, from, answer } = call;

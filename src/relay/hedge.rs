@@ -11,7 +11,7 @@ use super::retry::{Fall, Pushback};
 use super::{Error, budget};
 use crate::model::TrustDomain;
 use crate::model::service_config::{HedgingPolicy, Status};
-use crate::transport::Send;
+use crate::transport::{self, Send};
 use crate::uplink::{self, Lent, Pool, Turn, Verdict};
 use bytes::Bytes;
 use futures::future::{BoxFuture, Fuse};
@@ -261,8 +261,12 @@ async fn one(
                     Fallen::of(response).map(|response| (response, moving)).map_err(Failed::Fallen)
                 }
                 Err(Error::Producer(error)) => Err(fallen(error)),
+                // It is the consumer who is over its share: no answer may hide it, and the endpoint has done nothing.
+                Err(Error::OverShare { tenant, limit }) => {
+                    Err(fallen(transport::Error::OverShare { tenant, limit }))
+                }
                 // Nothing else ends the way there: all of the request is here.
-                Err(_) => Err(fallen(crate::transport::Error::Closed("the attempt was given up"))),
+                Err(_) => Err(fallen(transport::Error::Closed("the attempt was given up"))),
             }
         }
     };
@@ -271,7 +275,7 @@ async fn one(
 
 async fn send(mut to: Send, frames: Frames) -> Result<(), Error> {
     for (data, end) in frames.iter() {
-        to.frame(data.clone(), *end).await.map_err(Error::Producer)?;
+        to.frame(data.clone(), *end).await.map_err(Error::at_producer)?;
     }
     Ok(())
 }

@@ -30,7 +30,8 @@ impl<'a> Attempts<'a> {
             Poll::Pending => Poll::Ready(Ok(())),
         })
         .await?;
-        if self.course.attempts > 0 {
+        // Only the first attempt of a call that cannot have waited began with the call.
+        if self.course.attempts > 0 || self.method.is_some() {
             self.now = Instant::now();
         }
         if !is_retry && let Some(lent) = self.lend_now() {

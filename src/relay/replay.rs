@@ -85,6 +85,13 @@ impl Replay {
 
     /// Keeps a frame, too; with `end` it is the last one.
     pub(super) fn push(&mut self, data: &Bytes, end: bool) {
+        if data.is_empty() {
+            // Nothing to keep, and nothing to count: the end may come by itself.
+            if let Some(kept) = &mut self.kept {
+                kept.is_whole = end;
+            }
+            return;
+        }
         self.grow(cost(data.len()));
         let Some(kept) = &mut self.kept else { return };
         kept.is_whole = end;
@@ -94,7 +101,7 @@ impl Replay {
             // Nobody counts frames: small ones become one.
             *length += data.len();
             kept.flat.extend_from_slice(data);
-        } else if !data.is_empty() {
+        } else {
             kept.frames.push(Frame::Copied { at: kept.flat.len(), length: data.len() });
             kept.flat.extend_from_slice(data);
         }

@@ -146,11 +146,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     /// Takes all requests that are there in one go: each poll of h2 looks at the socket and at every queue. Tells how
     /// the connection ended, if it did.
     fn take_arrived(&mut self, cx: &mut Context<'_>) -> Poll<Option<h2::Error>> {
-        let Self { h2, io, arrived, gauge, .. } = self;
+        let Self { h2, io, arrived, gauge, idle, .. } = self;
         io.poll(cx, |cx| {
             loop {
                 match h2.poll_accept(cx) {
                     Poll::Ready(Some(Ok((request, h2)))) => {
+                        // Its stream may be over before anybody asks whether one is open.
+                        idle.timer = None;
                         let request = request.map(|body| Recv::inbound(body, gauge.clone()));
                         arrived.push_back(Exchange {
                             request,

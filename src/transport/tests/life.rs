@@ -163,6 +163,22 @@ async fn an_idle_connection_is_told_goodbye_and_a_busy_one_is_not() {
     assert!(start.elapsed() >= Duration::from_secs(60));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_a_quick_call_now_and_then_is_not_idle() {
+    let settings = Settings { idle_timeout: Some(Duration::from_secs(60)), ..Settings::default() };
+    let (mut listening, connection) = by_hand(&settings).await;
+    lifecycle::spawn("test listener", async move {
+        drop(listening.serve(|exchange| drop(exchange.respond.send(ok(), true))).await);
+    });
+    for _ in 0..30 {
+        let (response, _send) = connection.send(post(), true).unwrap();
+        response.await.unwrap();
+        // The clock is paused: nobody waits.
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    assert!(connection.is_open());
+}
+
 #[tokio::test]
 async fn a_connection_that_nobody_holds_closes() {
     let (mut listening, connection) = by_hand(&Settings::default()).await;

@@ -3,7 +3,7 @@
 use super::raw::{self, Act};
 use super::stage::Stage;
 use crate::fixture::{Consumer, Producer, World, echo, frame, read};
-use portolan::transport::{Exchange, Reason};
+use portolan::transport::{Exchange, Reason, Settings};
 
 const POST: &str = "/pay.v1.Ledger/Post";
 
@@ -70,36 +70,57 @@ async fn a_call_that_may_have_run_is_not_sent_again() {
     assert_eq!(bad.calls(), 1);
 }
 
-#[tokio::test]
-async fn a_stream_under_way_goes_on_elsewhere_with_all_that_was_sent() {
-    let world = World::new();
-    let good = Producer::start(&world.payments, &world.hub, "/ledger", echo).await;
-    // It reads three messages before it refuses.
-    let bad = Producer::start(&world.payments, &world.hub, "/ledger", |exchange: Exchange| async move {
+/// It reads so many bytes before it refuses.
+async fn refusing_after(world: &World, most: usize) -> Producer {
+    Producer::start(&world.payments, &world.hub, "/ledger", move |exchange: Exchange| async move {
         let mut body = exchange.request.into_body();
         let mut bytes = 0;
-        while bytes < 9000 {
+        while bytes < most {
             let data = body.frame().await.unwrap().unwrap();
             bytes += data.len();
             body.release(data.len());
         }
         exchange.respond.reset(Reason::REFUSED_STREAM);
     })
-    .await;
-    let stage = Stage::new(world, &[&good, &bad], "", "").await;
+    .await
+}
+
+/// Streams messages of these sizes until the endpoint that refuses was met; each comes back whole.
+async fn all_came_back(stage: &Stage, bad: &Producer, sizes: &[usize]) {
     for _ in 0..20 {
         let (response, mut send) = stage.consumer.open("/pay.v1.Ledger/Chat", &[]);
         let mut sent = Vec::new();
-        for size in [10, 20, 5000, 3000, 2000, 1] {
-            let message = frame(&vec![size as u8; size]);
+        for (nth, size) in sizes.iter().enumerate() {
+            let message = frame(&vec![nth as u8; *size]);
             sent.extend_from_slice(&message);
-            send.frame(message, size == 1).await.unwrap();
+            send.frame(message, nth + 1 == sizes.len()).await.unwrap();
         }
         let reply = read(response).await.unwrap();
-        assert_eq!((reply.status(), &reply.body[..]), (0, &sent[..]));
+        assert_eq!(reply.status(), 0);
+        assert!(reply.body == sent, "{} bytes of {}", reply.body.len(), sent.len());
         if bad.calls() > 0 {
             return;
         }
     }
     panic!("the bad endpoint was never tried");
+}
+
+#[tokio::test]
+async fn a_stream_under_way_goes_on_elsewhere_with_all_that_was_sent() {
+    let world = World::new();
+    let good = Producer::start(&world.payments, &world.hub, "/ledger", echo).await;
+    let bad = refusing_after(&world, 9000).await;
+    let stage = Stage::new(world, &[&good, &bad], "", "").await;
+    all_came_back(&stage, &bad, &[10, 20, 5000, 3000, 2000, 1]).await;
+}
+
+#[tokio::test]
+async fn who_answers_before_it_has_got_all_again_still_gets_all() {
+    let world = World::new();
+    // Its answer begins at once, and it takes little at a time.
+    let narrow = Settings { stream_window: 1024, ..Settings::default() };
+    let good = Producer::start_with(&world.payments, &world.hub, "/ledger", narrow, echo).await;
+    let bad = refusing_after(&world, 40_000).await;
+    let stage = Stage::new(world, &[&good, &bad], "", "").await;
+    all_came_back(&stage, &bad, &[9000, 9000, 9000, 9000, 9000, 9000, 1]).await;
 }
