@@ -140,10 +140,13 @@ impl Listener {
         // Small frames must not wait for more; a socket that cannot be told so works all the same.
         let _ = stream.set_nodelay(true);
         let place = Arc::new(place);
-        let io = Linger::new(stream, place.clone());
         let greeting = async {
+            // Whoever says nothing takes no turn of those who do.
+            if !matches!(stream.peek(&mut [0]).await, Ok(1..)) {
+                return Err(Refusal::Left);
+            }
             let _turn = self.handshakes.acquire().await;
-            identity::accept(&self.trust, self.tls.clone(), io).await
+            identity::accept(&self.trust, self.tls.clone(), Linger::new(stream, place.clone())).await
         };
         let (io, peer) = match timeout(self.limits.handshake_timeout, Box::pin(greeting)).await {
             Ok(Ok(greeted)) => greeted,

@@ -59,6 +59,18 @@ async fn connections_over_the_limit_are_closed_and_those_within_live() {
 }
 
 #[tokio::test]
+async fn who_connects_and_says_nothing_takes_no_turn_of_a_handshake() {
+    let stage = Stage::new("[limits]\nhandshakes = 1\n[timeouts]\nhandshake = \"1m\"\n").await;
+    let mut silent = Vec::new();
+    for _ in 0..10 {
+        silent.push(tokio::net::TcpStream::connect(stage.hub.address).await.unwrap());
+    }
+    let late = timeout(Duration::from_secs(20), Consumer::connect(&stage.world.data, "/late", &stage.hub));
+    let consumer = late.await.expect("its turn comes while the others are silent");
+    assert_eq!(consumer.unary(POST, &[], b"hello").await.unwrap().status(), 0);
+}
+
+#[tokio::test]
 async fn a_body_that_drips_ends_with_its_deadline() {
     let stage = Stage::new("").await;
     let neighbour = stage.neighbour().await;
