@@ -27,6 +27,7 @@ mod retry;
 mod route;
 mod story;
 mod tries;
+mod upward;
 mod watch;
 
 pub use answer::{BadAnswer, is_grpc};

@@ -19,6 +19,8 @@ mod organisation;
 mod peers;
 #[path = "../../tests/it/fixture/producer.rs"]
 mod producer;
+#[path = "../shown.rs"]
+mod shown;
 mod worker;
 
 use broker::Hub;

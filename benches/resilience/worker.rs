@@ -2,11 +2,9 @@
 
 use super::{World, frame};
 use http::{HeaderMap, HeaderValue, Response};
-use portolan::identity::{self, Credentials, Domain, Files, Trust};
+use portolan::identity;
 use portolan::lifecycle;
-use portolan::model::TrustDomain;
 use portolan::transport::{Exchange, Settings, server};
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -72,15 +70,7 @@ impl Worker {
 /// What the process does: CERTIFICATE KEY OWN_BUNDLE HUB_BUNDLE PORT.
 pub async fn run(arguments: &[String]) {
     let [certificate, key, own, hub, port] = arguments else { panic!("{arguments:?}") };
-    let domain = |name: &str, bundle: &String| Domain {
-        name: TrustDomain::parse(name).unwrap(),
-        bundle: PathBuf::from(bundle),
-        crl: None,
-        dns_suffixes: Vec::new(),
-    };
-    let trust = Trust::load(&[domain("payments.example", own), domain("hub.example", hub)]).unwrap();
-    let files = Files { certificate: certificate.into(), key: key.into() };
-    let tls = identity::server_config(&trust, &Credentials::load(&files).unwrap());
+    let (trust, tls) = super::shown::tls([certificate, key, own, hub]);
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
     socket.bind(format!("127.0.0.1:{port}").parse().unwrap()).unwrap();

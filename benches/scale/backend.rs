@@ -2,12 +2,10 @@
 
 use super::World;
 use super::wire::{DATA, END_HEADERS, END_STREAM, HEADERS, MESSAGE, PASSING, Wire, field};
-use portolan::identity::{self, Credentials, Domain, Files, Trust};
+use portolan::identity;
 use portolan::lifecycle;
-use portolan::model::TrustDomain;
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -42,15 +40,7 @@ impl Backend {
 /// What the process does: CERTIFICATE KEY OWN_BUNDLE HUB_BUNDLE.
 pub async fn run(arguments: &[String]) {
     let [certificate, key, own, hub] = arguments else { panic!("{arguments:?}") };
-    let domain = |name: &str, bundle: &String| Domain {
-        name: TrustDomain::parse(name).unwrap(),
-        bundle: PathBuf::from(bundle),
-        crl: None,
-        dns_suffixes: Vec::new(),
-    };
-    let trust = Trust::load(&[domain("payments.example", own), domain("hub.example", hub)]).unwrap();
-    let files = Files { certificate: certificate.into(), key: key.into() };
-    let tls = identity::server_config(&trust, &Credentials::load(&files).unwrap());
+    let (trust, tls) = super::shown::tls([certificate, key, own, hub]);
     // All addresses of 127.0.0.0/8 at once; whoever is not of this machine is sent away.
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     println!("{}", listener.local_addr().unwrap().port());

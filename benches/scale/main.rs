@@ -22,6 +22,8 @@ mod load;
 mod organisation;
 #[path = "../../tests/it/fixture/producer.rs"]
 mod producer;
+#[path = "../shown.rs"]
+mod shown;
 mod stand;
 mod wire;
 

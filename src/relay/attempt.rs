@@ -1,6 +1,6 @@
 //! The attempts of one call: one producer after the other, until one answers or no other may be tried.
 
-use super::carry::{self, Answer, Answered, Downward, Upward, beside};
+use super::carry::{self, Answer, Answered, Downward, beside};
 use super::course::Course;
 use super::director::Route;
 use super::fallen::{Fallen, verdict};
@@ -10,6 +10,7 @@ use super::meter::Meter;
 use super::replay::Replay;
 use super::retry::{Fall, IDEMPOTENT, Next, Retries};
 use super::story::Story;
+use super::upward::Upward;
 use super::{Error, Relay, budget, header};
 use crate::access::Permit;
 use crate::model::Version;
@@ -37,8 +38,6 @@ pub(super) struct Attempts<'a> {
     pub(super) deadline: Option<Instant>,
     /// The request's head, until it is sent for the first time.
     pub(super) head: &'a mut Option<request::Parts>,
-    /// Whether the head is all of the request.
-    pub(super) is_bare: bool,
     /// Where it is counted, however it ends.
     pub(super) counted: usage::Call<'a>,
     pub(super) answer: &'a mut Answer,
@@ -107,7 +106,7 @@ impl<'a> Attempts<'a> {
             self.takes(lent.turn);
             let permit = self.goes_to(at);
             let head = addressed(head, self.route.targets[at].endpoint());
-            let fell = match lent.connection.send_once(head, self.is_bare) {
+            let fell = match lent.connection.send_once(head, upward.is_bare) {
                 Err(error) => Fallen::Lost(error),
                 Ok((mut response, up)) => {
                     upward.begin(up);

@@ -1,7 +1,7 @@
 //! One call from its arrival to its end: what is wanted, where it goes, and what came of it.
 
 use super::attempt::{Attempts, left};
-use super::carry::{Answer, Upward};
+use super::carry::Answer;
 use super::course::Course;
 use super::director::Route;
 use super::meter::Meter;
@@ -9,6 +9,7 @@ use super::ready;
 use super::replay::{self, Replay};
 use super::route::Question;
 use super::story::Story;
+use super::upward::Upward;
 use super::watch::Watch;
 use super::{Error, Failure, Intent, budget, deadline, header};
 use crate::access::{Caller, Policy};
@@ -167,11 +168,10 @@ impl Relay {
         let counted = self.usage.begin(&permit.version().name, &permit.caller().identity);
         budget::called(permit.version(), self.retries);
         let method = method(permit.version(), wish);
-        let is_bare = from.is_end();
         let Some(parts) = head else { return Err(Error::Stopped("it was sent before")) };
         let by = (&self.broker, &self.via);
         header::edit_request(&mut parts.headers, permit, by, left(deadline, self.hop)?)?;
-        let replay = Replay::of(parts, is_bare, self.replay);
+        let replay = Replay::of(parts, from.is_end(), self.replay);
         let limit = |said: Option<u32>| Meter::new(self.message_bytes.min(said.unwrap_or(u32::MAX)));
         let mut up = limit(method.and_then(|method| method.max_request_bytes));
         let mut down = limit(method.and_then(|method| method.max_response_bytes));
@@ -184,7 +184,6 @@ impl Relay {
             method,
             deadline,
             head,
-            is_bare,
             counted,
             answer,
             now: course.began,

@@ -2,12 +2,13 @@
 //! A6, "Hedging Policy"). Only for calls that are here whole and may run more than once.
 
 use super::attempt::Attempts;
-use super::carry::{self, Answered, Upward};
+use super::carry::{self, Answered};
 use super::director::{Route, Target};
 use super::fallen::Fallen;
 use super::lend::addressed;
 use super::replay::Replay;
 use super::retry::{Fall, Pushback};
+use super::upward::Upward;
 use super::{Error, budget};
 use crate::model::TrustDomain;
 use crate::model::service_config::{HedgingPolicy, Status};
@@ -251,10 +252,9 @@ async fn one(
     let fallen = |error| Failed::Fallen(Fallen::Lost(error));
     let outcome = match connection.send_once(addressed(head, target.endpoint()), frames.is_empty()) {
         Err(error) => Err(fallen(error)),
-        Ok((response, up)) => {
+        Ok((mut response, up)) => {
             let moving: BoxFuture<'static, _> = Box::pin(send(up, frames));
             let mut moving = moving.fuse();
-            let mut response = response;
             let head = |cx: &mut Context<'_>| Pin::new(&mut response).poll(cx).map_err(Error::Producer);
             match carry::beside(head, |cx| moving.poll_unpin(cx)).await {
                 Ok(response) => {

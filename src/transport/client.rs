@@ -101,8 +101,7 @@ impl Connection {
 
     /// Whether new requests may be sent on it: neither side has said goodbye.
     pub fn is_open(&self) -> bool {
-        let ready = || self.requests.clone().poll_ready(&mut Context::from_waker(Waker::noop()));
-        !self.link.is_over() && matches!(ready(), Poll::Ready(Ok(())))
+        self.clone().room().is_some()
     }
 
     /// How many streams more may be opened on it, and how many may be open at once; `None` if one side has said goodbye.
