@@ -58,6 +58,30 @@ pub struct Version {
     pub facts: Arc<Facts>,
 }
 
+#[cfg(test)]
+impl Version {
+    /// A stable version for everyone that says nothing else, for tests.
+    pub(crate) fn plain(name: &str) -> Self {
+        Self {
+            name: VersionName::parse(name).unwrap(),
+            services: Vec::new(),
+            descriptors: None,
+            parameter_schema: None,
+            digest: Digest::of(b""),
+            description: String::new(),
+            owner: String::new(),
+            contact: String::new(),
+            stage: Stage::Stable,
+            deprecation_time: None,
+            sunset_time: None,
+            visibility: Visibility::everyone(),
+            slo: Slo::default(),
+            traffic_weight: None,
+            facts: Facts::none(),
+        }
+    }
+}
+
 /// How far a version is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -55,23 +55,7 @@ fn set(files: &Files) -> Set {
 
 fn version(platform: usize, number: usize, set: &Set) -> Version {
     let name = format!("platforms/p{platform}.example/capabilities/x/versions/{}.0.0", number + 1);
-    Version {
-        name: VersionName::parse(&name).unwrap(),
-        services: Vec::new(),
-        descriptors: Some(set.digest()),
-        parameter_schema: None,
-        digest: set.digest(),
-        description: String::new(),
-        owner: String::new(),
-        contact: String::new(),
-        stage: Stage::Stable,
-        deprecation_time: None,
-        sunset_time: None,
-        visibility: Visibility::everyone(),
-        slo: Slo::default(),
-        traffic_weight: None,
-        facts: Default::default(),
-    }
+    Version { descriptors: Some(set.digest()), digest: set.digest(), ..Version::plain(&name) }
 }
 
 fn files() -> impl Strategy<Value = Files> {

@@ -1,7 +1,6 @@
 //! What the budget of one version allows, and whose budgets are kept.
 
 use super::*;
-use crate::model::{Digest, Slo, Stage, VersionName, Visibility};
 use proptest::prelude::*;
 
 fn after(begin: Instant, millis: u64) -> Instant {
@@ -43,24 +42,7 @@ fn calls_of_long_ago_allow_nothing_now() {
 }
 
 fn version(number: u64) -> Arc<Version> {
-    let name = format!("platforms/a.example/capabilities/ledger/versions/{number}.0.0");
-    Arc::new(Version {
-        name: VersionName::parse(&name).unwrap(),
-        services: Vec::new(),
-        descriptors: None,
-        parameter_schema: None,
-        digest: Digest::of(b""),
-        description: String::new(),
-        owner: String::new(),
-        contact: String::new(),
-        stage: Stage::Stable,
-        deprecation_time: None,
-        sunset_time: None,
-        visibility: Visibility::everyone(),
-        slo: Slo::default(),
-        traffic_weight: None,
-        facts: Default::default(),
-    })
+    Arc::new(Version::plain(&format!("platforms/a.example/capabilities/ledger/versions/{number}.0.0")))
 }
 
 /// What stands in a budget that was used up: no retry is left, and it is known again by that.

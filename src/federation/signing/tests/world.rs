@@ -116,23 +116,13 @@ pub(in crate::federation) fn judge_with(
 
 /// A version of the organisation's own platform, under its own prefix.
 pub(in crate::federation) fn a_version(org: &Org) -> Payload {
+    let name = format!("platforms/{}/capabilities/ledger/versions/1.0.0", org.domain);
     Payload::Version(Box::new(Version {
-        name: VersionName::parse(&format!("platforms/{}/capabilities/ledger/versions/1.0.0", org.domain))
-            .unwrap(),
         services: vec![ServiceName::parse(&format!("{}.v1.Own", org.prefix())).unwrap()],
-        descriptors: None,
-        parameter_schema: None,
         digest: Digest::of(b"contract"),
-        description: String::new(),
         owner: "team".into(),
         contact: "team@example".into(),
-        stage: Stage::Stable,
-        deprecation_time: None,
-        sunset_time: None,
-        visibility: Visibility::everyone(),
-        slo: Slo::default(),
-        traffic_weight: None,
-        facts: Facts::none(),
+        ..Version::plain(&name)
     }))
 }
 
